@@ -1,0 +1,1 @@
+"""Published numbers, ranking and reproduction. Not yet in the house."""

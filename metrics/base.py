@@ -1,0 +1,219 @@
+"""What a metric is: a declaration, a map over frames and a reduce over clips.
+
+Shape letters, used in every room: ``T`` frames, ``H W`` pixels, ``N`` audio samples,
+``K`` landmarks, ``D`` features; ``n`` is the number of frames in the piece at hand.
+
+A metric never sees a file. The harness decodes both videos once, hands each *extractor* the
+frames of one video (so that what depends on one side alone is computed once and kept), and
+hands each *metric* the two sides together::
+
+    frames of one file --Extractor.extract--> Track            one row per frame, kept on disk
+    two sides          --Metric.measure-----> Measurement      one clip's share of the number
+    all clips          --Metric.aggregate---> float            the number
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Frames = NDArray[np.uint8]
+"""uint8 RGB, [n, H, W, 3]."""
+
+Track = Mapping[str, NDArray[np.generic]]
+"""What one extractor read off one video: named arrays, first axis = frames."""
+
+Direction = Literal["higher", "lower"]
+
+
+class UnscorableError(ValueError):
+    """This clip has no value under this metric; the text is the reason in the record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec:
+    """A protocol card: everything that must be said for the number to mean something.
+
+    Attributes:
+        name: ``family@protocol``, e.g. ``ssim@skimage-wang``.
+        version: Changes whenever the number can change.
+        title: Column head, e.g. ``SSIM``.
+        direction: Which way is better.
+        unit: ``dB``, ``px`` or empty.
+        bounds: Values that no clip can go beyond; intervals are cut there.
+        perfect: Value of a video scored against itself, None where it depends on the video.
+        paired: Frame i of the generated video is compared with frame i of the reference, so
+            both must have the same number, size and rate of frames.
+        needs_frames: ``measure`` reads pixels (and is called piece by piece); otherwise it reads
+            tracks only and is called once per clip.
+        per_clip: One clip has a value of its own. Set metrics (FID) have one only over clips.
+        protocol: The choices in words, in reading order.
+        source: Paper and official code with version or commit, and what differs.
+        assets: Names in the asset table that must be present, those of extractors included.
+    """
+
+    name: str
+    version: str
+    title: str
+    direction: Direction
+    unit: str = ""
+    bounds: tuple[float, float] = (-np.inf, np.inf)
+    perfect: float | None = None
+    paired: bool = True
+    needs_frames: bool = True
+    per_clip: bool = True
+    protocol: Mapping[str, str]
+    source: str
+    assets: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Name and version as records and tables quote it: ``psnr/1``."""
+        return f"{self.name}/{self.version}"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One video's part of the inputs.
+
+    Attributes:
+        frames: uint8 RGB [n, H, W, 3]; None for metrics that read tracks only.
+        tracks: Extractor id -> its track, rows in step with ``frames``.
+    """
+
+    frames: Frames | None = None
+    tracks: Mapping[str, Track] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The same frames of the generated video and of its reference."""
+
+    generated: Side
+    reference: Side
+
+    def pixels(self) -> tuple[Frames, Frames]:
+        """Both sides' frames, checked: uint8 RGB [n, H, W, 3], same shape.
+
+        Raises:
+            ValueError: A side has no frames, or the two do not fit each other.
+        """
+        a, b = self.generated.frames, self.reference.frames
+        if a is None or b is None:
+            raise ValueError("this metric reads pixels, but the inputs hold tracks only")
+        for name, x in (("generated", a), ("reference", b)):
+            if x.dtype != np.uint8 or x.ndim != 4 or x.shape[-1] != 3:
+                raise ValueError(
+                    f"{name} frames: expected uint8 [n, H, W, 3], got {x.dtype} {list(x.shape)}"
+                )
+        if a.shape != b.shape:
+            raise ValueError(f"generated {list(a.shape)} does not fit reference {list(b.shape)}")
+        return a, b
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One clip's share of a metric.
+
+    Attributes:
+        value: The clip's own value, None for set metrics.
+        frames: How many frames it rests on.
+        per_frame: float64 [frames], where the metric has values per frame.
+        features: Rows that a set metric pools over clips, by side.
+        notes: What was counted on the way (``{"identical frames": 3}``); goes into the record.
+    """
+
+    value: float | None
+    frames: int
+    per_frame: NDArray[np.float64] | None = None
+    features: Mapping[str, NDArray[np.floating]] | None = None
+    notes: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_frames(
+        cls, per_frame: NDArray[np.floating], notes: Mapping[str, int] | None = None
+    ) -> Measurement:
+        """A clip whose value is the mean of its frames' values."""
+        values = np.asarray(per_frame, dtype=np.float64)
+        if values.ndim != 1 or values.size == 0:
+            raise UnscorableError("no frame could be scored")
+        if not np.isfinite(values).all():
+            raise UnscorableError(f"{int((~np.isfinite(values)).sum())} frames have no finite value")
+        counted = {k: v for k, v in (notes or {}).items() if v}
+        return cls(float(values.mean()), int(values.size), values, notes=counted)
+
+    @classmethod
+    def join(cls, pieces: Sequence[Measurement]) -> Measurement:
+        """Pieces of one clip, in order, as if measured in one go."""
+        if not pieces:
+            raise UnscorableError("no frame could be scored")
+        parts = [p.per_frame for p in pieces if p.per_frame is not None]
+        if len(parts) != len(pieces):
+            raise ValueError("only measurements with per-frame values can be joined")
+        notes: dict[str, int] = {}
+        for piece in pieces:
+            for key, count in piece.notes.items():
+                notes[key] = notes.get(key, 0) + count
+        return cls.of_frames(np.concatenate(parts), notes)
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """A map from the frames of one video to one row per frame.
+
+    ``id`` is ``name/version`` and is part of the key under which tracks are kept: change the
+    rows, change the version. ``uses`` are the extractors whose tracks this one reads.
+    """
+
+    @property
+    def id(self) -> str:
+        """Name and version, e.g. ``yunet/1``."""
+        ...
+
+    @property
+    def uses(self) -> tuple[Extractor, ...]:
+        """Extractors that must have run on the same frames before."""
+        ...
+
+    def extract(self, frames: Frames, tracks: Mapping[str, Track]) -> Track:
+        """Rows for uint8 RGB frames [n, H, W, 3]; ``tracks`` holds those of ``uses``."""
+        ...
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A protocol card with its arithmetic. Inherit nothing; have these."""
+
+    @property
+    def spec(self) -> MetricSpec:
+        """The protocol card."""
+        ...
+
+    @property
+    def extractors(self) -> tuple[Extractor, ...]:
+        """Whose tracks ``measure`` reads, on both sides."""
+        ...
+
+    def measure(self, inputs: Inputs) -> Measurement:
+        """One clip, or a piece of it (see ``MetricSpec.needs_frames``).
+
+        Raises:
+            UnscorableError: The clip has no value; says why.
+        """
+        ...
+
+    def aggregate(self, measurements: Sequence[Measurement]) -> float:
+        """The number over clips. Must not depend on their order."""
+        ...
+
+
+def mean_of_clips(measurements: Sequence[Measurement]) -> float:
+    """Every clip counts the same, however long it is."""
+    values = [m.value for m in measurements if m.value is not None]
+    if not values:
+        raise UnscorableError("no clip has a value")
+    return float(np.mean(np.sort(np.asarray(values, dtype=np.float64))))
