@@ -4,6 +4,7 @@ This is the ground floor. It knows no files but weights, no datasets and no gene
 """
 
 from metrics.base import (
+    Direction,
     Extractor,
     Frames,
     Inputs,
@@ -17,6 +18,7 @@ from metrics.base import (
 )
 
 __all__ = [
+    "Direction",
     "Extractor",
     "Frames",
     "Inputs",

@@ -142,7 +142,8 @@ class Measurement:
         if values.ndim != 1 or values.size == 0:
             raise UnscorableError("no frame could be scored")
         if not np.isfinite(values).all():
-            raise UnscorableError(f"{int((~np.isfinite(values)).sum())} frames have no finite value")
+            bad = int((~np.isfinite(values)).sum())
+            raise UnscorableError(f"{bad} frames have no finite value")
         counted = {k: v for k, v in (notes or {}).items() if v}
         return cls(float(values.mean()), int(values.size), values, notes=counted)
 

@@ -1,0 +1,1 @@
+"""The command line: one group, sub-commands found through entry points."""

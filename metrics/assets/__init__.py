@@ -4,7 +4,7 @@
 its sources in order. Nothing else in talkbench opens a weight file.
 """
 
-from metrics.assets.places import AssetCorruptError, AssetMissingError, cache_root, find, locate
+from metrics.assets.places import AssetCorruptError, AssetMissingError, cache_root, find, locate, sha256_of
 from metrics.assets.sources import AssetUnreachableError, get, get_all
 from metrics.assets.table import ARCHIVES, ASSETS, Asset, lookup
 
@@ -21,4 +21,5 @@ __all__ = [
     "get_all",
     "locate",
     "lookup",
+    "sha256_of",
 ]

@@ -8,7 +8,6 @@ other.
 from __future__ import annotations
 
 import os
-import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -125,7 +124,7 @@ def _from_index(archive: Archive, progress: Progress) -> None:
     with client:
         link = find_archive(finder, archive)
         if link is None:
-            raise LookupErrorOnIndex(f"the index has no {archive.kind} of {archive.requirement}")
+            raise NotOnIndexError(f"the index has no {archive.kind} of {archive.requirement}")
         if link.is_file:
             path = Path(url2pathname(link.parsed.path))
             _unpack(archive, path)
@@ -137,7 +136,7 @@ def _from_index(archive: Archive, progress: Progress) -> None:
         part.unlink(missing_ok=True)
 
 
-class LookupErrorOnIndex(ValueError):
+class NotOnIndexError(ValueError):
     """The index answered, but does not have the archive."""
 
 
@@ -148,10 +147,10 @@ def _download(client: PyPIClient, url: str, name: str, progress: Progress) -> Pa
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
         with client.stream("GET", url, headers=headers) as answer:
-            if answer.status_code == 416:  # noqa: PLR2004 - the whole file is already here
+            if answer.status_code == 416:  # the whole file is already here
                 return part
             answer.raise_for_status()
-            if answer.status_code != 206:  # noqa: PLR2004 - the server starts over
+            if answer.status_code != 206:  # the server starts over
                 have = 0
             length = answer.headers.get("content-length")
             total = have + int(length) if length else None
@@ -206,6 +205,7 @@ def _install(asset: Asset, stream: IO[bytes]) -> None:
             file.flush()
             os.fsync(file.fileno())
         verify(asset, incoming)
-        shutil.move(incoming, target)
+        incoming.chmod(0o644)
+        incoming.replace(target)
     finally:
         incoming.unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""Where samples come from: the contract of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from evaluation.sample import Sample
+
+
+class DatasetError(ValueError):
+    """The data are not as expected; names the folder or file, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """A filled form.
+
+    Attributes:
+        name: What suites call it.
+        version: Changes whenever the samples can change.
+        about: What it shows.
+        licence: Of the media.
+        source: Paper or publisher.
+        layout: How files lie in the folder given with ``--data``; empty where none is needed.
+        assets: Media in the asset table.
+    """
+
+    name: str
+    version: str
+    about: str
+    licence: str
+    source: str
+    layout: str = ""
+    assets: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Inherit nothing; have these two."""
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """The form."""
+        ...
+
+    def samples(self, data: Path | None) -> Sequence[Sample]:
+        """All samples, in a fixed order.
+
+        Args:
+            data: The user's folder, None where the dataset needs none.
+
+        Raises:
+            DatasetError: The folder is not what ``spec.layout`` says.
+            AssetMissingError: Media are not on this machine.
+        """
+        ...
+
+
+def with_other_audio(samples: Sequence[Sample]) -> list[Sample]:
+    """Give each sample the speech of the next sample with audio and another speaker.
+
+    Next in the split's order, around the end; where all speech is one speaker's, none is given.
+    """
+    result = []
+    for i, sample in enumerate(samples):
+        following = [*samples[i + 1 :], *samples[:i]]
+        other = next(
+            (s.audio for s in following if s.audio is not None and s.speaker != sample.speaker),
+            None,
+        )
+        result.append(
+            Sample(
+                id=sample.id,
+                speaker=sample.speaker,
+                video=sample.video,
+                audio=sample.audio,
+                reference=sample.reference,
+                other_audio=other,
+            )
+        )
+    return result

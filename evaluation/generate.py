@@ -1,0 +1,134 @@
+"""Make a clip once, and remember it by everything its content depends on."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluation.generator import GenerationError, Generator
+from evaluation.records import Status
+from evaluation.sample import Sample
+from evaluation.score_pair import MachineError, VideoFile, machine_error
+from evaluation.store import safe_name, write_json
+from metrics.assets import AssetCorruptError, AssetMissingError, locate, sha256_of
+
+
+class MissingOutputError(GenerationError):
+    """The video was to be there already and is not. Looked for again at every run."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A video, or the reason why there is none."""
+
+    video: VideoFile | None
+    status: Status = "ok"
+    reason: str = ""
+
+
+def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int) -> Generated:
+    """The generator's clip for this sample, from ``videos`` if it was made before.
+
+    Args:
+        generator: Who makes it.
+        sample: From what.
+        videos: Folder of the run's videos.
+        seed: For the generator's random choices.
+
+    Raises:
+        MachineError: The disk is full or read-only.
+    """
+    spec = generator.spec
+    for name in spec.assets:
+        try:
+            locate(name)
+        except (AssetMissingError, AssetCorruptError) as error:
+            return Generated(None, "unavailable", f"generator {spec.name}: {error}")
+    out = videos / safe_name(spec.name) / f"{safe_name(sample.id)}.mp4"
+    note = out.with_suffix(".json")
+    try:
+        key = _key(generator, sample, seed)
+        remembered = _remembered(note, key, out)
+        if remembered is not None:
+            return remembered
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return _make(generator, sample, seed, out, note, key)
+    except MachineError:
+        raise
+    except OSError as error:
+        known = machine_error(error)
+        if isinstance(known, MachineError):
+            raise known from error
+        return Generated(None, "failed", f"generation failed: {error}")
+
+
+def _make(
+    generator: Generator, sample: Sample, seed: int, out: Path, note: Path, key: str
+) -> Generated:
+    start = time.perf_counter()
+    try:
+        path = generator.generate(sample, out, seed)
+    except MissingOutputError as error:
+        return Generated(None, "failed", str(error))
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a system may raise anything; one clip is lost
+        text = str(error) if isinstance(error, GenerationError) else _named(error)
+        made = Generated(None, "failed", f"generation failed: {text}")
+        write_json(note, {"key": key, "reason": made.reason})
+        return made
+    if not path.is_file():
+        return Generated(None, "failed", f"generation failed: {generator.spec.name} wrote no file")
+    video = VideoFile(path, file_sha256(path))
+    if path == out:
+        seconds = round(time.perf_counter() - start, 3)
+        write_json(note, {"key": key, "sha256": video.sha256, "seconds": seconds})
+    return Generated(video)
+
+
+def _remembered(note: Path, key: str, out: Path) -> Generated | None:
+    try:
+        content: dict[str, Any] = json.loads(note.read_text())
+    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        return None
+    if content.get("key") != key:
+        return None
+    if "reason" in content:
+        return Generated(None, "failed", content["reason"])
+    if not out.is_file():
+        return None
+    video = VideoFile(out, file_sha256(out))
+    return Generated(video) if video.sha256 == content.get("sha256") else None
+
+
+def _key(generator: Generator, sample: Sample, seed: int) -> str:
+    files = (sample.video, sample.audio, sample.other_audio)
+    parts = [
+        generator.spec.name,
+        generator.spec.version,
+        generator.spec.weights_sha256,
+        sample.id,
+        *(file_sha256(f) if f is not None and f.is_file() else "" for f in files),
+        seed,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Lower-case hex; read again only when size or time of the file changed."""
+    stat = path.stat()
+    return _sha256(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=65536)
+def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
+    return sha256_of(path)
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,105 @@
+"""``run.json``: what a run is made of, so that its numbers can be understood later."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evaluation.environment import command_line, describe
+from evaluation.plan import Plan
+from evaluation.records import SCHEMA, RecordsError
+from evaluation.store import write_json
+from metrics import MetricSpec
+
+MANIFEST = "run.json"
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The content of ``run.json``.
+
+    Raises:
+        RecordsError: It is not there or not readable.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise RecordsError(f"{path.parent} holds no run: there is no {path.name} in it") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RecordsError(f"{path} is not readable: {error}") from error
+    if content.get("schema") != SCHEMA:
+        raise RecordsError(
+            f"{path}: schema {content.get('schema')!r}, this talkbench reads {SCHEMA}"
+        )
+    return content
+
+
+def check_same_plan(plan: Plan, path: Path) -> str:
+    """Why this plan cannot go on in that folder, or nothing.
+
+    More generators, metrics or samples may be added to a run; the question may not change.
+    """
+    if not path.exists():
+        return ""
+    before = read_manifest(path)
+    now = {"suite": plan.suite.id, "every": plan.every, "seed": plan.seed, **plan.settings}
+    then = {
+        "suite": before["suite"]["id"],
+        "every": before["every"],
+        "seed": before["seed"],
+        **before["settings"],
+    }
+    for key in sorted(now.keys() | then.keys()):
+        if now.get(key) != then.get(key):
+            return (
+                f"{path.parent} holds a run with {key} {then.get(key)!r}; this one has "
+                f"{now.get(key)!r}. Numbers of two questions do not go into one table: "
+                "choose another folder with -o"
+            )
+    return ""
+
+
+def write_manifest(plan: Plan, path: Path) -> None:
+    """Write ``run.json``; what an earlier call put there is kept and added to."""
+    before = read_manifest(path) if path.exists() else {}
+    suite = dataclasses.asdict(plan.suite) | {"id": plan.suite.id}
+    generators = {g.spec.name: dataclasses.asdict(g.spec) for g in plan.generators}
+    metrics = {m.spec.name: card(m.spec) for m in plan.metrics}
+    samples = {
+        s.id: {
+            "speaker": s.speaker,
+            "reference": str(s.reference) if s.reference else None,
+            "audio": s.audio is not None,
+        }
+        for s in plan.samples
+    }
+    write_json(
+        path,
+        {
+            "schema": SCHEMA,
+            "suite": suite,
+            "every": plan.every,
+            "seed": plan.seed,
+            "limit": plan.limit,
+            "settings": dict(plan.settings),
+            "generators": before.get("generators", {}) | generators,
+            "metrics": before.get("metrics", {}) | metrics,
+            "samples": before.get("samples", {}) | samples,
+            "environment": describe(),
+            "commands": [
+                *before.get("commands", []),
+                {"at": datetime.now(UTC).isoformat(timespec="seconds"), "line": command_line()},
+            ],
+        },
+    )
+
+
+def card(spec: MetricSpec) -> dict[str, Any]:
+    """A protocol card as JSON: infinite bounds become null."""
+    content = dataclasses.asdict(spec)
+    content["bounds"] = [b if math.isfinite(b) else None for b in spec.bounds]
+    content["protocol"] = dict(spec.protocol)
+    return content

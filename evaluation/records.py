@@ -1,0 +1,157 @@
+"""Records: one line per (generator, sample, metric), append-only, never lost, never doubled.
+
+A line is written with a single write and synced. A line torn by a crash has no newline at its
+end, was never reported as done, and is cut off before the next append. The last line for a
+(generator, sample, metric) is the one that counts. The schema is docs/RECORDS.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Literal
+
+SCHEMA = 1
+
+Status = Literal["ok", "failed", "not-applicable", "unavailable"]
+
+
+class RecordsError(ValueError):
+    """A records file cannot be read; names the line and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One row of ``records.jsonl``.
+
+    Attributes:
+        suite: ``name/version``.
+        generator: Row of the table.
+        sample: Sample id.
+        speaker: Speaker of the sample.
+        metric: Card name.
+        metric_version: Card version.
+        value: The clip's value; None unless ``status`` is ok, and for set metrics.
+        status: ok; failed (the clip or the generator is at fault); not-applicable (the question
+            has no meaning for this sample); unavailable (something is missing on this machine).
+        reason: Why, where the status is not ok.
+        frames: Frames the value rests on.
+        every: Frames 0, N, 2N, ... were scored.
+        seconds: Time spent on it.
+        notes: Counts worth knowing, such as frames without a face.
+        generated_sha256: Of the scored file, empty where there is none.
+        reference_sha256: Of the reference file, empty where there is none.
+        generator_version: Of the generator.
+        schema: Version of this layout.
+    """
+
+    suite: str
+    generator: str
+    sample: str
+    speaker: str
+    metric: str
+    metric_version: str
+    value: float | None
+    status: Status
+    reason: str = ""
+    frames: int = 0
+    every: int = 1
+    seconds: float = 0.0
+    notes: dict[str, int] = field(default_factory=dict)
+    generated_sha256: str = ""
+    reference_sha256: str = ""
+    generator_version: str = ""
+    schema: int = SCHEMA
+
+    @property
+    def cell(self) -> tuple[str, str, str]:
+        """Which cell of the run this line fills."""
+        return (self.generator, self.sample, self.metric)
+
+    def answers(self, other: Record) -> bool:
+        """Whether this line was made from the very same question and files."""
+        return all(
+            getattr(self, name) == getattr(other, name)
+            for name in (
+                "suite",
+                "cell",
+                "metric_version",
+                "generator_version",
+                "every",
+                "generated_sha256",
+                "reference_sha256",
+            )
+        )
+
+
+_FIELDS = {f.name for f in fields(Record)}
+
+
+class RecordLog:
+    """The records of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> list[Record]:
+        """The record that counts for each cell, in the order of first appearance.
+
+        Raises:
+            RecordsError: A complete line is not a record.
+        """
+        cells: dict[tuple[str, str, str], Record] = {}
+        for number, line in enumerate(self._complete_lines(), start=1):
+            record = self._parse(number, line)
+            cells[record.cell] = record
+        return list(cells.values())
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Add lines; when this returns they are on the disk."""
+        text = "".join(
+            json.dumps(asdict(r), ensure_ascii=False, allow_nan=False) + "\n" for r in records
+        )
+        if not text:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._cut_torn_line()
+        with self.path.open("ab") as file:
+            start = file.seek(0, os.SEEK_END)
+            try:
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                os.truncate(self.path, start)  # a full disk must not leave half a record
+                raise
+
+    def _complete_lines(self) -> list[bytes]:
+        if not self.path.exists():
+            return []
+        return self.path.read_bytes().split(b"\n")[:-1]
+
+    def _cut_torn_line(self) -> None:
+        if not self.path.exists() or self.path.stat().st_size == 0:
+            return
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) == b"\n":
+                return
+        os.truncate(self.path, self.path.read_bytes().rfind(b"\n") + 1)
+
+    def _parse(self, number: int, line: bytes) -> Record:
+        try:
+            row = json.loads(line)
+            if row.get("schema") != SCHEMA:
+                raise RecordsError(
+                    f"{self.path}, line {number}: schema {row.get('schema')!r}, this talkbench "
+                    f"reads {SCHEMA}; use the version that wrote it, or a new folder"
+                )
+            return Record(**{k: v for k, v in row.items() if k in _FIELDS})
+        except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
+            raise RecordsError(
+                f"{self.path}, line {number} is not a record ({error}). Every other line is "
+                "sound: delete this one and run again to compute what it held"
+            ) from error

@@ -1,0 +1,113 @@
+"""What a run keeps beside its records: tracks by content, values per frame, atomic files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics import Track
+
+_FRAMES = "__frames__"
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Call ``write`` on a temporary neighbour and rename it: the file is whole or absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Readable, strict JSON: no NaN, no infinity."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def safe_name(text: str) -> str:
+    """A file name for any id: letters, digits, ``._@-`` stay, the rest is escaped, reversibly."""
+    return re.sub(r"[^A-Za-z0-9._@-]", lambda m: f"%{ord(m.group()):02X}", text) or "%"
+
+
+@dataclass(frozen=True)
+class KeptTrack:
+    """A track together with the exact number of frames of the file it was read off."""
+
+    track: Track
+    frames: int
+
+
+class TrackStore:
+    """Tracks of videos, by the content of the file, so that a reference is read once.
+
+    Args:
+        root: Folder of the run.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "tracks"
+
+    def _path(self, sha256: str, extractor: str, every: int) -> Path:
+        return self.root / sha256[:2] / sha256 / f"{safe_name(extractor)}~{every}.npz"
+
+    def load(self, sha256: str, extractor: str, every: int) -> KeptTrack | None:
+        """None where it was not computed yet, or its file is damaged (it is computed again)."""
+        path = self._path(sha256, extractor, every)
+        arrays = _load_npz(path)
+        if arrays is None or _FRAMES not in arrays:
+            return None
+        frames = int(arrays.pop(_FRAMES))
+        return KeptTrack(arrays, frames)
+
+    def save(self, sha256: str, extractor: str, every: int, kept: KeptTrack) -> None:
+        """Keep it."""
+        arrays = {**kept.track, _FRAMES: np.asarray(kept.frames)}
+        path = self._path(sha256, extractor, every)
+        write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+
+
+class ValueStore:
+    """Values per frame of one (generator, sample, metric), for plots and second looks."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "values"
+
+    def _path(self, generator: str, sample: str, metric: str) -> Path:
+        return self.root / safe_name(generator) / safe_name(sample) / f"{safe_name(metric)}.npz"
+
+    def save(self, generator: str, sample: str, metric: str, values: NDArray[np.float64]) -> None:
+        """Keep float64 [frames]."""
+        path = self._path(generator, sample, metric)
+        write_atomically(path, lambda file: np.savez(file, allow_pickle=False, values=values))
+
+    def load(self, generator: str, sample: str, metric: str) -> NDArray[np.float64] | None:
+        """float64 [frames], or None."""
+        arrays = _load_npz(self._path(generator, sample, metric))
+        return None if arrays is None else arrays.get("values")
+
+
+def _load_npz(path: Path) -> dict[str, NDArray[Any]] | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError):
+        return None

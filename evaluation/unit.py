@@ -1,0 +1,161 @@
+"""One unit of work: one generator on one sample, all metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evaluation.generate import file_sha256, generate_once
+from evaluation.generator import Generator
+from evaluation.records import Record, Status
+from evaluation.sample import Sample
+from evaluation.score_pair import Outcome, VideoFile, machine_error, score_pair
+from evaluation.store import TrackStore, ValueStore, safe_name
+from metrics import Metric
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is the same for every unit of a run.
+
+    Attributes:
+        root: Folder of the run.
+        suite: ``name/version``.
+        metrics: Cards, in column order.
+        every: Frames 0, N, 2N, ... are scored.
+        seed: For generators.
+        retry_failed: Compute failed records again.
+    """
+
+    root: Path
+    suite: str
+    metrics: tuple[Metric, ...]
+    every: int
+    seed: int
+    retry_failed: bool = False
+
+
+def run_unit(
+    setting: Setting, generator: Generator, sample: Sample, known: Mapping[str, Record]
+) -> list[Record]:
+    """Generate, score, and return the records that are new.
+
+    Args:
+        setting: The run.
+        generator: Who.
+        sample: On what.
+        known: Metric name -> the record that the run already has.
+
+    Raises:
+        MachineError: The disk is full or read-only.
+    """
+    blank = Record(
+        suite=setting.suite,
+        generator=generator.spec.name,
+        generator_version=generator.spec.version,
+        sample=sample.id,
+        speaker=sample.speaker,
+        metric="",
+        metric_version="",
+        value=None,
+        status="failed",
+        every=setting.every,
+    )
+    if setting.retry_failed and any(r.status == "failed" for r in known.values()):
+        _forget_failure(setting, generator, sample)
+    made = generate_once(generator, sample, setting.root / "videos", setting.seed)
+    if made.video is not None:
+        blank = replace(blank, generated_sha256=made.video.sha256)
+    reference = None
+    if sample.reference is not None:
+        reference = VideoFile(sample.reference, file_sha256(sample.reference))
+        blank = replace(blank, reference_sha256=reference.sha256)
+
+    wanted = [m for m in setting.metrics if not _settled(setting, m, blank, known)]
+    if made.video is None:
+        return [_without_value(blank, m, made.status, made.reason) for m in wanted]
+    if reference is None:
+        reason = "this sample has no reference video"
+        return [_without_value(blank, m, "not-applicable", reason) for m in wanted]
+    outcomes = score_pair(made.video, reference, wanted, setting.every, TrackStore(setting.root))
+    values = ValueStore(setting.root)
+    for outcome in outcomes:
+        _keep_values(values, blank, outcome)
+    return [_record(blank, outcome) for outcome in outcomes]
+
+
+def lost_unit(
+    setting: Setting,
+    generator: Generator,
+    sample: Sample,
+    known: Sequence[str],
+    reason: str,
+) -> list[Record]:
+    """Failed records for a unit that took its process with it."""
+    return [
+        Record(
+            suite=setting.suite,
+            generator=generator.spec.name,
+            generator_version=generator.spec.version,
+            sample=sample.id,
+            speaker=sample.speaker,
+            metric=metric.spec.name,
+            metric_version=metric.spec.version,
+            value=None,
+            status="failed",
+            reason=reason,
+            every=setting.every,
+        )
+        for metric in setting.metrics
+        if metric.spec.name not in known
+    ]
+
+
+def _settled(setting: Setting, metric: Metric, blank: Record, known: Mapping[str, Record]) -> bool:
+    """Whether the run already has this answer. What was unavailable is always asked again."""
+    before = known.get(metric.spec.name)
+    if before is None or before.status == "unavailable":
+        return False
+    if before.status == "failed" and setting.retry_failed:
+        return False
+    return before.answers(_of_metric(blank, metric))
+
+
+def _forget_failure(setting: Setting, generator: Generator, sample: Sample) -> None:
+    folder = setting.root / "videos" / safe_name(generator.spec.name)
+    note = folder / f"{safe_name(sample.id)}.json"
+    if note.is_file() and not note.with_suffix(".mp4").exists():
+        note.unlink()
+
+
+def _of_metric(blank: Record, metric: Metric) -> Record:
+    return replace(blank, metric=metric.spec.name, metric_version=metric.spec.version)
+
+
+def _without_value(blank: Record, metric: Metric, status: Status, reason: str) -> Record:
+    return replace(_of_metric(blank, metric), status=status, reason=reason)
+
+
+def _record(blank: Record, outcome: Outcome) -> Record:
+    measured = outcome.measurement
+    return replace(
+        _of_metric(blank, outcome.metric),
+        status=outcome.status,
+        reason=outcome.reason,
+        value=measured.value if measured else None,
+        frames=measured.frames if measured else 0,
+        notes=dict(measured.notes) if measured else {},
+        seconds=round(outcome.seconds, 4),
+    )
+
+
+def _keep_values(values: ValueStore, blank: Record, outcome: Outcome) -> None:
+    if outcome.measurement is None or outcome.measurement.per_frame is None:
+        return
+    try:
+        values.save(
+            blank.generator, blank.sample, outcome.metric.spec.name, outcome.measurement.per_frame
+        )
+    except OSError as error:
+        raise machine_error(error) from error

@@ -1,0 +1,392 @@
+"""Read and write videos: every frame once, in order, in pieces of bounded memory.
+
+Nothing here resamples, trims or repeats. Frames come out as OpenCV and PyAV both decode them:
+uint8 RGB with the file's own matrix and colour range applied, and turned upright where the
+container says so.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+import soxr
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from metrics import Frames
+
+PIECE_BYTES = 48 << 20
+"""A piece of decoded frames stays below this, unless one frame alone is larger."""
+
+# Containers that drop a frame or two (an empty AVI chunk) are not damaged; a cut file is.
+_LOST_FRAMES_ALLOWED = 2
+_LOST_SHARE_ALLOWED = 0.01
+
+av.logging.set_level(av.logging.PANIC)  # decoder chatter; errors reach us as exceptions
+
+
+class VideoError(ValueError):
+    """A file cannot be read as a video; the text names the file and what is wrong."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What the container says, without decoding.
+
+    Attributes:
+        path: The file.
+        width: Pixels, as displayed (after rotation).
+        height: Pixels, as displayed.
+        fps: Frames per second, exact.
+        declared_frames: Frame count in the header, None where there is none.
+        codec: Name of the video codec.
+        audio_rate: Samples per second of the first audio stream, None without audio.
+    """
+
+    path: Path
+    width: int
+    height: int
+    fps: Fraction
+    declared_frames: int | None
+    codec: str
+    audio_rate: int | None
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is an audio stream."""
+        return self.audio_rate is not None
+
+    @property
+    def size(self) -> str:
+        """``WIDTHxHEIGHT``."""
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True)
+class Audio:
+    """float32 samples [N, channels], -1..1, and their rate per second."""
+
+    samples: NDArray[np.float32]
+    rate: int
+
+
+def probe(path: Path) -> VideoInfo:
+    """Read the header.
+
+    Raises:
+        VideoError: Not a video, damaged, empty, or without a video stream.
+    """
+    with _open(path) as container:
+        stream = _video_stream(container, path)
+        audio = container.streams.audio
+        rotation = _rotation(path)
+        width, height = stream.width, stream.height
+        if rotation % 180:
+            width, height = height, width
+        return VideoInfo(
+            path=path,
+            width=width,
+            height=height,
+            fps=_rate(stream, path),
+            declared_frames=stream.frames or None,
+            codec=stream.codec_context.name,
+            audio_rate=audio[0].rate if audio else None,
+        )
+
+
+class FrameReader:
+    """Decodes a video once, from the first frame to the last.
+
+    Iterate it for pieces, uint8 RGB [n, H, W, 3], of the frames 0, ``every``, 2·``every``, ...;
+    afterwards ``frames`` is the exact number of frames in the file.
+
+    Args:
+        path: The file.
+        every: Hand out every N-th frame; all are decoded and counted.
+        piece: Frames per piece; by default as many as fit ``PIECE_BYTES``.
+    """
+
+    def __init__(self, path: Path, every: int = 1, piece: int | None = None) -> None:
+        if every < 1:
+            raise ValueError(f"every must be 1 or more, got {every}")
+        self.path = path
+        self.info = probe(path)
+        self.every = every
+        self.piece = piece or frames_per_piece(self.info)
+        self.frames: int | None = None
+
+    def __iter__(self) -> Iterator[Frames]:
+        """Pieces in order.
+
+        Raises:
+            VideoError: The stream is damaged or ends early; says at which frame.
+        """
+        rotation = _rotation(self.path)
+        kept: list[Frames] = []
+        seen = discarded = 0
+        with _open(self.path) as container:
+            stream = _video_stream(container, self.path)
+            stream.thread_type = "AUTO"
+            try:
+                for packet in container.demux(stream):
+                    discarded += packet.is_discard
+                    for frame in packet.decode():
+                        if seen % self.every == 0:
+                            kept.append(_upright(frame, rotation))
+                        seen += 1
+                        if len(kept) == self.piece:
+                            yield np.stack(kept)
+                            kept = []
+            except (FFmpegError, ValueError) as error:
+                raise VideoError(
+                    f"{self.path}: damaged at frame {seen}"
+                    f"{_of_declared(self.info)}: {_plain(error)}"
+                ) from error
+        _check_complete(self.info, seen, discarded)
+        self.frames = seen
+        if kept:
+            yield np.stack(kept)
+
+
+def frames_per_piece(info: VideoInfo) -> int:
+    """How many frames of this size fit ``PIECE_BYTES``, at least one."""
+    return max(1, PIECE_BYTES // (info.width * info.height * 3))
+
+
+def read_audio(path: Path, rate: int | None = None, *, mono: bool = False) -> Audio | None:
+    """The first audio stream, placed on the video's clock: sample 0 sounds with frame 0.
+
+    Audio that starts after the video is preceded by silence; what sounds before frame 0 is cut.
+
+    Args:
+        path: The file.
+        rate: Resample to this many samples per second (soxr, high quality); None keeps.
+        mono: Average the channels.
+
+    Returns:
+        float32 [N, channels], or None where the file has no audio stream.
+
+    Raises:
+        VideoError: The audio cannot be decoded.
+    """
+    with _open(path) as container:
+        if not container.streams.audio:
+            return None
+        stream = container.streams.audio[0]
+        resampler = av.AudioResampler(format="fltp")
+        blocks: list[NDArray[np.float32]] = []
+        begin: Fraction | None = None
+        try:
+            for frame in container.decode(stream):
+                if begin is None and frame.pts is not None and frame.time_base is not None:
+                    begin = frame.pts * frame.time_base
+                blocks.extend(np.asarray(f.to_ndarray()) for f in resampler.resample(frame))
+            blocks.extend(np.asarray(f.to_ndarray()) for f in resampler.resample(None))
+        except (FFmpegError, ValueError) as error:
+            raise VideoError(f"{path}: the audio cannot be decoded: {_plain(error)}") from error
+        video = container.streams.video
+        video_begin = Fraction(0)
+        if video and video[0].start_time is not None and video[0].time_base is not None:
+            video_begin = video[0].start_time * video[0].time_base
+        native = int(stream.rate)
+    if not blocks:
+        return None
+    samples = np.concatenate(blocks, axis=1).T.astype(np.float32, copy=False)
+    samples = _shifted(samples, round(float((begin or Fraction(0)) - video_begin) * native))
+    if mono:
+        samples = samples.mean(axis=1, keepdims=True)
+    if rate is not None and rate != native:
+        samples = soxr.resample(samples, native, rate, quality="HQ")
+    return Audio(np.ascontiguousarray(samples, dtype=np.float32), rate or native)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How to write: H.264 4:2:0 with AAC, or lossless RGB H.264 with FLAC."""
+
+    crf: int | None
+
+    @property
+    def lossless(self) -> bool:
+        """Every pixel and every 16-bit sample comes back as it was."""
+        return self.crf is None
+
+
+LOSSLESS = Encoding(None)
+
+
+class VideoWriter:
+    """Writes an MP4; the file appears under its name only when it is whole.
+
+    Args:
+        path: Target; its folder must exist.
+        width: Pixels; H.264 4:2:0 needs even sides, 4:4:4 is written where one is odd.
+        height: Pixels.
+        fps: Exact rate.
+        encoding: ``LOSSLESS`` or ``Encoding(crf)``.
+        audio: Muxed as it is; None writes a silent file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        width: int,
+        height: int,
+        fps: Fraction,
+        encoding: Encoding = LOSSLESS,
+        audio: Audio | None = None,
+    ) -> None:
+        self.path = path
+        self._audio = audio
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".mp4")
+        os.close(handle)
+        self._partial = Path(name)
+        self._container = av.open(name, "w", options={"movflags": "+faststart"})
+        codec = "libx264rgb" if encoding.lossless else "libx264"
+        stream = self._container.add_stream(codec, rate=fps)
+        stream.width, stream.height = width, height
+        if encoding.lossless:
+            stream.pix_fmt = "rgb24"
+            stream.options = {"qp": "0", "preset": "veryfast"}
+        else:
+            stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+            stream.options = {"crf": str(encoding.crf), "preset": "medium"}
+        self._video = stream
+        self._sound = None
+        if audio is not None:
+            layout = "mono" if audio.samples.shape[1] == 1 else "stereo"
+            name = "flac" if encoding.lossless else "aac"
+            self._sound = self._container.add_stream(name, rate=audio.rate, layout=layout)
+            self._sound.format = "s16" if encoding.lossless else "fltp"
+
+    def add(self, frames: Frames) -> None:
+        """Append uint8 RGB [n, H, W, 3]."""
+        for pixels in frames:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            self._container.mux(self._video.encode(frame))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._container.mux(self._video.encode(None))
+                self._mux_audio()
+            self._container.close()
+            if kind is None:
+                self._partial.chmod(0o644)
+                self._partial.replace(self.path)
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+    def _mux_audio(self) -> None:
+        if self._sound is None or self._audio is None:
+            return
+        samples = self._audio.samples[:, :2]  # mono or the front pair
+        planes = np.ascontiguousarray(samples.T)
+        if self._sound.format.name == "s16":
+            integers = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+            planes = integers.reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(
+            planes, format=self._sound.format.name, layout=self._sound.layout.name
+        )
+        frame.sample_rate = self._audio.rate
+        frame.pts = 0
+        frame.time_base = Fraction(1, self._audio.rate)
+        fifo = av.AudioFifo()
+        fifo.write(frame)
+        block = self._sound.codec_context.frame_size or 4096
+        while (piece := fifo.read(block)) is not None:
+            self._container.mux(self._sound.encode(piece))
+        rest = fifo.read()
+        if rest is not None:
+            self._container.mux(self._sound.encode(rest))
+        self._container.mux(self._sound.encode(None))
+
+
+def _open(path: Path) -> InputContainer:
+    try:
+        if path.stat().st_size == 0:
+            raise VideoError(f"{path}: the file is empty")
+        return av.open(str(path), "r")
+    except OSError as error:
+        raise VideoError(f"{path}: {error.strerror or error}") from error
+    except FFmpegError as error:
+        raise VideoError(f"{path}: not a readable video ({_plain(error)})") from error
+
+
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+    if not container.streams.video:
+        raise VideoError(f"{path}: has no video stream")
+    return container.streams.video[0]
+
+
+def _rate(stream: VideoStream, path: Path) -> Fraction:
+    # The average counts the last frame's odd duration; the guess is the steady rate.
+    rate = stream.guessed_rate or stream.average_rate
+    if not rate or rate <= 0:
+        raise VideoError(f"{path}: no frame rate")
+    return Fraction(rate)
+
+
+def _rotation(path: Path) -> int:
+    """Degrees counter-clockwise to turn a decoded frame; needs the first frame."""
+    with _open(path) as container:
+        try:
+            for frame in container.decode(_video_stream(container, path)):
+                return int(frame.rotation) % 360
+        except (FFmpegError, ValueError) as error:
+            raise VideoError(f"{path}: no frame can be decoded ({_plain(error)})") from error
+    raise VideoError(f"{path}: has no frames")
+
+
+def _upright(frame: av.VideoFrame, rotation: int) -> Frames:
+    pixels = frame.to_ndarray(format="rgb24")
+    if rotation:
+        pixels = np.ascontiguousarray(np.rot90(pixels, k=rotation // 90))
+    return pixels
+
+
+def _check_complete(info: VideoInfo, seen: int, discarded: int) -> None:
+    if seen == 0:
+        raise VideoError(f"{info.path}: has no frames")
+    if info.declared_frames is None:
+        return
+    lost = info.declared_frames - seen - discarded
+    if lost > max(_LOST_FRAMES_ALLOWED, _LOST_SHARE_ALLOWED * info.declared_frames):
+        raise VideoError(
+            f"{info.path}: ends after {seen} of {info.declared_frames} frames; is it cut short?"
+        )
+
+
+def _of_declared(info: VideoInfo) -> str:
+    return f" of {info.declared_frames}" if info.declared_frames else ""
+
+
+def _plain(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _shifted(samples: NDArray[np.float32], offset: int) -> NDArray[np.float32]:
+    if offset > 0:
+        silence = np.zeros((offset, samples.shape[1]), np.float32)
+        return np.concatenate([silence, samples])
+    return samples[-offset:] if offset < 0 else samples
