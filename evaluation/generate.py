@@ -85,10 +85,22 @@ def _make(
     if not path.is_file():
         return Generated(None, "failed", f"generation failed: {generator.spec.name} wrote no file")
     video = VideoFile(path, file_sha256(path))
-    if path == out:
-        seconds = round(time.perf_counter() - start, 3)
-        write_json(note, {"key": key, "sha256": video.sha256, "seconds": seconds})
+    seconds = round(time.perf_counter() - start, 3)
+    where = {} if path == out else {"path": str(path)}
+    write_json(note, {"key": key, "sha256": video.sha256, "seconds": seconds} | where)
     return Generated(video)
+
+
+def video_of(root: Path, generator: str, sample: str) -> Path | None:
+    """Where a run's video of that generator and sample lies, if it is still there."""
+    path = root / "videos" / safe_name(generator) / f"{safe_name(sample)}.mp4"
+    try:
+        note: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+    except (OSError, ValueError):
+        note = {}
+    if "path" in note:
+        path = Path(note["path"])
+    return path if path.is_file() else None
 
 
 def _remembered(note: Path, key: str, out: Path) -> Generated | None:
@@ -100,7 +112,7 @@ def _remembered(note: Path, key: str, out: Path) -> Generated | None:
         return None
     if "reason" in content:
         return Generated(None, "failed", content["reason"])
-    if not out.is_file():
+    if "path" in content or not out.is_file():
         return None
     video = VideoFile(out, file_sha256(out))
     return Generated(video) if video.sha256 == content.get("sha256") else None

