@@ -15,15 +15,8 @@ from numpy.typing import NDArray
 
 from evaluation.generator import GenerationError, GeneratorSpec
 from evaluation.sample import Sample
-from evaluation.video import (
-    LOSSLESS,
-    Audio,
-    Encoding,
-    FrameReader,
-    VideoWriter,
-    probe,
-    read_audio,
-)
+from evaluation.video import Audio, FrameReader, probe, read_audio
+from evaluation.video_writer import LOSSLESS, Encoding, VideoWriter
 from metrics import Frames
 from metrics.backbones.yunet import YUNET
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ import cv2
 import numpy as np
 import pytest
 
+from evaluation.video import Audio
+from evaluation.video_writer import LOSSLESS, Encoding, VideoWriter
 from metrics import assets
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,3 +69,75 @@ def decode() -> Callable[..., np.ndarray]:
         return np.stack(frames)
 
     return read
+
+
+def moving_pattern(frames: int, width: int, height: int, seed: int) -> np.ndarray:
+    """A smooth pattern that moves, uint8 RGB [n,H,W,3]; no face in it."""
+    y, x = np.mgrid[0:height, 0:width]
+    shades = [
+        128 + 100 * np.sin((x * (1 + 0.1 * c) + y + 4 * t + 11 * seed + 30 * c) / 9)
+        for t in range(frames)
+        for c in range(3)
+    ]
+    return np.stack(shades).reshape(frames, 3, height, width).transpose(0, 2, 3, 1).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def write_clip() -> Callable[..., np.ndarray]:
+    """Write a small lossless clip and return its frames."""
+
+    def write(
+        path: Path,
+        *,
+        frames: int = 12,
+        width: int = 64,
+        height: int = 48,
+        fps: Fraction = Fraction(25),
+        audio: bool = True,
+        seed: int = 0,
+        encoding: Encoding = LOSSLESS,
+    ) -> np.ndarray:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = moving_pattern(frames, width, height, seed)
+        count = int(frames / fps * 16000)
+        tone = (0.3 * np.sin(np.arange(count) * (0.1 + 0.02 * seed)))[:, None].astype(np.float32)
+        with VideoWriter(
+            path,
+            width=width,
+            height=height,
+            fps=fps,
+            encoding=encoding,
+            audio=Audio(tone, 16000) if audio else None,
+        ) as writer:
+            writer.add(pixels)
+        return pixels
+
+    return write
+
+
+@pytest.fixture
+def talkbench(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line as a user does, in a process of its own."""
+
+    def call(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "evaluation.cli", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1"} | environment,
+        )
+
+    return call
+
+
+def read_records(run: Path) -> list[dict[str, Any]]:
+    """Every line of a run's records, as written."""
+    return [json.loads(line) for line in (run / "records.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def records_of() -> Callable[[Path], list[dict[str, Any]]]:
+    """Every line of a run's records, as written."""
+    return read_records

@@ -21,7 +21,8 @@ from evaluation.registry import listing, load_dataset, load_generator, load_metr
 from evaluation.results import build
 from evaluation.run import execute
 from evaluation.suite import Suite
-from evaluation.video import LOSSLESS, Audio, Encoding, FrameReader, VideoWriter, read_audio
+from evaluation.video import Audio, FrameReader, read_audio
+from evaluation.video_writer import LOSSLESS, Encoding, VideoWriter
 from metrics import assets
 
 _ROOMS = ("baselines", "evaluation", "leaderboards", "method", "metrics")

@@ -1,0 +1,5 @@
+"""``python -m evaluation.cli`` is ``talkbench``."""
+
+from evaluation.cli import main
+
+main(prog_name="talkbench")

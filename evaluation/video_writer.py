@@ -1,0 +1,135 @@
+"""Write videos: an MP4 that appears under its name only when it is whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
+
+from evaluation.video import Audio
+from metrics import Frames
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How to write: H.264 4:2:0 with AAC, or lossless RGB H.264 with FLAC."""
+
+    crf: int | None
+
+    @property
+    def lossless(self) -> bool:
+        """Every pixel and every 16-bit sample comes back as it was."""
+        return self.crf is None
+
+
+LOSSLESS = Encoding(None)
+
+
+class VideoWriter:
+    """Writes an MP4; the file appears under its name only when it is whole.
+
+    Args:
+        path: Target; its folder must exist.
+        width: Pixels; H.264 4:2:0 needs even sides, 4:4:4 is written where one is odd.
+        height: Pixels.
+        fps: Exact rate.
+        encoding: ``LOSSLESS`` or ``Encoding(crf)``.
+        audio: Muxed as it is; None writes a silent file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        width: int,
+        height: int,
+        fps: Fraction,
+        encoding: Encoding = LOSSLESS,
+        audio: Audio | None = None,
+    ) -> None:
+        if audio is not None and audio.samples.shape[1] > 2:
+            raise ValueError(
+                f"{path}: {audio.samples.shape[1]} audio channels; only mono and stereo are written"
+            )
+        self.path = path
+        self._audio = audio
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".mp4")
+        os.close(handle)
+        self._partial = Path(name)
+        self._container = av.open(name, "w", options={"movflags": "+faststart"})
+        codec = "libx264rgb" if encoding.lossless else "libx264"
+        stream = cast("VideoStream", self._container.add_stream(codec, rate=fps))
+        stream.width, stream.height = width, height
+        if encoding.lossless:
+            stream.pix_fmt = "rgb24"
+            stream.options = {"qp": "0", "preset": "veryfast"}
+        else:
+            stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+            stream.options = {"crf": str(encoding.crf), "preset": "medium"}
+        self._video = stream
+        self._sound: AudioStream | None = None
+        if audio is not None:
+            layout = "mono" if audio.samples.shape[1] == 1 else "stereo"
+            codec, sample = ("flac", "s16") if encoding.lossless else ("aac", "fltp")
+            sound = self._container.add_stream(codec, rate=audio.rate, layout=layout)
+            self._sound = cast("AudioStream", sound)
+            self._sound.codec_context.format = av.AudioFormat(sample)
+
+    def add(self, frames: Frames) -> None:
+        """Append uint8 RGB [n, H, W, 3]."""
+        for pixels in frames:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            self._container.mux(self._video.encode(frame))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._container.mux(self._video.encode(None))
+                self._mux_audio()
+            self._container.close()
+            if kind is None:
+                self._partial.chmod(0o644)
+                self._partial.replace(self.path)
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+    def _mux_audio(self) -> None:
+        if self._sound is None or self._audio is None:
+            return
+        samples = self._audio.samples
+        planes = np.ascontiguousarray(samples.T)
+        if self._sound.format.name == "s16":
+            integers = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+            planes = integers.reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(
+            planes, format=self._sound.format.name, layout=self._sound.layout.name
+        )
+        frame.sample_rate = self._audio.rate
+        frame.pts = 0
+        frame.time_base = Fraction(1, self._audio.rate)
+        fifo = av.AudioFifo()
+        fifo.write(frame)
+        block = self._sound.codec_context.frame_size or 4096
+        while (piece := fifo.read(block)) is not None:
+            self._container.mux(self._sound.encode(piece))
+        rest = fifo.read()
+        if rest is not None:
+            self._container.mux(self._sound.encode(rest))
+        self._container.mux(self._sound.encode(None))

@@ -1,0 +1,106 @@
+"""Records: append-only, healed after a crash, the last line for a cell counts."""
+
+import errno
+import json
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluation.records import Record, RecordLog, RecordsError
+
+
+def record(**changes) -> Record:
+    row = {
+        "suite": "s/1",
+        "generator": "g",
+        "sample": "a",
+        "speaker": "p",
+        "metric": "psnr",
+        "metric_version": "1",
+        "value": 1.5,
+        "status": "ok",
+        "frames": 3,
+    }
+    return Record(**row | changes)
+
+
+@pytest.fixture
+def log(tmp_path) -> RecordLog:
+    return RecordLog(tmp_path / "records.jsonl")
+
+
+def test_what_is_appended_is_read(log):
+    rows = [record(sample=s, notes={"identical frames": 2}) for s in "abc"]
+    log.append(rows[:2])
+    log.append(rows[2:])
+    assert log.read() == rows
+
+
+def test_the_last_line_of_a_cell_counts(log):
+    log.append([record(value=1.0), record(sample="b"), record(value=2.0)])
+    assert [(r.sample, r.value) for r in log.read()] == [("a", 2.0), ("b", 1.5)]
+
+
+@given(cut=st.integers(1, 400))
+@settings(max_examples=40, deadline=None)
+def test_a_torn_line_is_cut_and_nothing_else_is_lost(tmp_path_factory, cut):
+    log = RecordLog(tmp_path_factory.mktemp("run") / "records.jsonl")
+    log.append([record(sample="a"), record(sample="b")])
+    whole = log.path.read_bytes()
+    os.truncate(log.path, max(0, len(whole) - cut))
+    kept = [r.sample for r in log.read()]
+    assert kept == ["a", "b"][: log.path.read_bytes().count(b"\n")]
+    log.append([record(sample="c")])
+    assert [r.sample for r in log.read()] == [*kept, "c"]
+    assert all(json.loads(line) for line in log.path.read_text().splitlines())
+
+
+def test_a_damaged_line_is_named(log):
+    log.append([record(sample=s) for s in "abc"])
+    lines = log.path.read_text().splitlines()
+    log.path.write_text("\n".join([lines[0], lines[1][:20], lines[2]]) + "\n")
+    with pytest.raises(RecordsError, match="line 2 is not a record"):
+        log.read()
+
+
+def test_another_schema_is_refused(log):
+    log.path.write_text(json.dumps({"schema": 99}) + "\n")
+    with pytest.raises(RecordsError, match="schema 99"):
+        log.read()
+
+
+def test_values_are_finite_or_absent(log):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        log.append([record(value=float("nan"))])
+    assert log.read() == []
+
+
+def test_a_full_disk_leaves_no_half_record(log, monkeypatch):
+    log.append([record(sample="a")])
+    before = log.path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        log.append([record(sample="b")])
+    assert log.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generated_sha256": "x"},
+        {"reference_sha256": "x"},
+        {"metric_version": "2"},
+        {"generator_version": "2"},
+        {"every": 2},
+        {"suite": "s/2"},
+    ],
+)
+def test_an_answer_to_another_question_is_no_answer(change):
+    assert record().answers(record(value=None, status="failed"))
+    assert not record().answers(record(**change))
