@@ -21,6 +21,11 @@ from evaluation.video import FrameReader, VideoError, VideoInfo, frames_per_piec
 from metrics import Extractor, Frames, Inputs, Measurement, Metric, Side, Track, UnscorableError
 from metrics.assets import AssetCorruptError, AssetMissingError, locate
 
+_MACHINE_ERRORS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE),
+)
+
 _FPS_TOLERANCE = 0.002  # 30000/1001 written as 29.97 is the same rate; 25 and 24.9 are not
 
 
@@ -295,7 +300,7 @@ def measure_again(
 
 def machine_error(error: OSError) -> OSError:
     """The same error, as a ``MachineError`` where no clip can be at fault."""
-    if error.errno in (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES, errno.EPERM):
+    if error.errno in _MACHINE_ERRORS:
         return MachineError(error.errno, error.strerror, error.filename)
     return error
 

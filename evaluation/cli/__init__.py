@@ -7,7 +7,6 @@ by the machine (disk full), everything recorded is safe; 130 interrupted.
 from __future__ import annotations
 
 import difflib
-import errno
 import sys
 from typing import Any
 
@@ -17,7 +16,7 @@ from evaluation.dataset import DatasetError
 from evaluation.plan import UnusableInputError
 from evaluation.records import RecordsError
 from evaluation.registry import BrokenPluginError, UnknownNameError, load, names
-from evaluation.score_pair import MachineError
+from evaluation.score_pair import MachineError, machine_error
 from metrics.assets import AssetCorruptError, AssetMissingError, AssetUnreachableError
 
 _USER_ERRORS = (
@@ -75,11 +74,6 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except _USER_ERRORS as error:
             raise UnusableError(str(error)) from error
-        except MachineError as error:
-            raise StoppedError(
-                f"stopped: {error.strerror or error}. Everything recorded is safe; make room "
-                "and give the same command again"
-            ) from error
         except KeyboardInterrupt:
             click.echo(
                 "\nInterrupted. Everything recorded is safe; the same command goes on from here.",
@@ -89,9 +83,13 @@ class _Commands(click.Group):
         except BrokenPipeError:
             sys.exit(0)
         except OSError as error:
-            if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-                raise UnusableError(f"{error.filename}: {error.strerror}") from error
-            raise
+            if not isinstance(machine_error(error), MachineError):
+                raise
+            raise StoppedError(
+                f"stopped: {error.strerror or error}"
+                f"{f' ({error.filename})' if error.filename else ''}. Everything recorded is safe; "
+                "put that right and give the same command again"
+            ) from error
 
 
 def _broken(name: str, text: str) -> click.Command:

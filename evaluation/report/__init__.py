@@ -1,1 +1,70 @@
 """Tables and pages from the results of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from evaluation.report import html, latex, markdown, spreadsheet
+from evaluation.report.cells import Layout, lay_out
+from evaluation.report.facts import Facts, facts
+from evaluation.report.table import print_table
+from evaluation.results import RESULTS, Results, write_results
+from evaluation.store import write_atomically
+
+__all__ = ["FORMATS", "print_table", "write_report"]
+
+FORMATS = ("html", "md", "csv", "tex", "json")
+
+
+def write_report(root: Path, results: Results, out: Path, formats: Sequence[str]) -> list[Path]:
+    """Write a run's tables.
+
+    Args:
+        root: Folder of the run: videos and values per frame are read there.
+        results: Its numbers.
+        out: Where to write; made if absent.
+        formats: Of ``FORMATS``. ``csv`` writes two files.
+
+    Returns:
+        The files, in the order of the formats.
+
+    Raises:
+        ValueError: No such format.
+    """
+    unknown = [f for f in formats if f not in FORMATS]
+    if unknown:
+        raise ValueError(f"no format {', '.join(unknown)}; known: {', '.join(FORMATS)}")
+    layout = lay_out(results)
+    said = facts(results, layout)
+    written: list[Path] = []
+    for wanted in dict.fromkeys(formats):
+        if wanted == "json":
+            write_results(root, results)
+            write_results(out, results)
+            written.append(out / RESULTS)
+            continue
+        for name, render in _files(wanted, root, results, layout, said).items():
+            _write(out / name, render())
+            written.append(out / name)
+    return written
+
+
+def _files(
+    wanted: str, root: Path, results: Results, layout: Layout, said: Facts
+) -> dict[str, Callable[[], str]]:
+    files: dict[str, dict[str, Callable[[], str]]] = {
+        "html": {"index.html": lambda: html.render(root, results, layout, said)},
+        "md": {"results.md": lambda: markdown.render(results, layout, said)},
+        "csv": {
+            "results.csv": lambda: spreadsheet.estimates_csv(results),
+            "clips.csv": lambda: spreadsheet.clips_csv(results),
+        },
+        "tex": {"results.tex": lambda: latex.render(layout, said)},
+    }
+    return files[wanted]
+
+
+def _write(path: Path, text: str) -> None:
+    data = text.encode("utf-8", "replace")  # half a surrogate pair in a file name
+    write_atomically(path, lambda file: file.write(data))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evaluation.records import Record
+from evaluation.report.coverage import Counts, counts
 from evaluation.report.numbers import NOTHING, decimals, interval, number
 from evaluation.report.words import count, plain, printable
 from evaluation.results import Difference, Estimate, Mark, Results
@@ -74,6 +75,7 @@ class Cell:
         mark: best, second or none.
         note: Key into the notes, empty where there is none.
         reason: Text of that note.
+        counts: Clips behind it.
         estimate: What it was made of, None where there is none.
     """
 
@@ -84,7 +86,8 @@ class Cell:
     mark: Mark = ""
     note: str = ""
     reason: str = ""
-    estimate: Estimate | None = None
+    counts: Counts
+    estimate: Estimate | None
 
     @property
     def has_value(self) -> bool:
@@ -163,12 +166,6 @@ def lay_out(results: Results) -> Layout:
     )
 
 
-def pending(results: Results, estimate: Estimate | None) -> int:
-    """How many samples of the run have no record in this cell yet."""
-    known = estimate.n_attempted + estimate.n_not_applicable if estimate else 0
-    return max(0, len(results.manifest["samples"]) - known)
-
-
 def arrow(direction: Direction) -> str:
     """Which way is better."""
     return "↑" if direction == "higher" else "↓"
@@ -219,12 +216,14 @@ def _rows(results: Results) -> tuple[Row, ...]:
 def _cell(results: Results, generator: str, column: Column, notes: dict[str, str]) -> Cell:
     estimate = results.estimates.get((generator, column.spec.name))
     value = estimate.value if estimate else None
+    rests_on = counts(results, estimate)
     if estimate is None or value is None or not math.isfinite(value):
         reason = _why_none(results, generator, column.spec.name, estimate)
         return Cell(
-            coverage=_coverage(results, estimate),
+            coverage=rests_on.fraction,
             note=_note(notes, reason),
             reason=reason,
+            counts=rests_on,
             estimate=estimate,
         )
     reason = plain(estimate.note)
@@ -232,20 +231,14 @@ def _cell(results: Results, generator: str, column: Column, notes: dict[str, str
     return Cell(
         value=number(value, column.decimals),
         interval=interval(value, estimate.lo, estimate.hi, column.decimals),
-        coverage=_coverage(results, estimate),
+        coverage=rests_on.fraction,
         frames=count(estimate.n_frames, "frame") if own_frames else "",
         mark=estimate.mark,
         note=_note(notes, reason),
         reason=reason,
+        counts=rests_on,
         estimate=estimate,
     )
-
-
-def _coverage(results: Results, estimate: Estimate | None) -> str:
-    if estimate is None:
-        return ""
-    asked = estimate.n_attempted + pending(results, estimate)
-    return f"{estimate.n_scored}/{asked}" if estimate.n_scored < asked else ""
 
 
 def _why_none(results: Results, generator: str, metric: str, estimate: Estimate | None) -> str:

@@ -4,7 +4,14 @@
 its sources in order. Nothing else in talkbench opens a weight file.
 """
 
-from metrics.assets.places import AssetCorruptError, AssetMissingError, cache_root, find, locate, sha256_of
+from metrics.assets.places import (
+    AssetCorruptError,
+    AssetMissingError,
+    cache_root,
+    find,
+    locate,
+    sha256_of,
+)
 from metrics.assets.sources import AssetUnreachableError, Progress, get, get_all
 from metrics.assets.table import ARCHIVES, ASSETS, Asset, lookup
 

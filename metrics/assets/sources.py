@@ -122,7 +122,8 @@ def _client() -> Iterator[PyPIClient]:
 def _from_index(archive: Archive, progress: Progress) -> None:
     client, finder = open_index()
     with client:
-        link = find_archive(finder, archive)
+        with _network():
+            link = find_archive(finder, archive)
         if link is None:
             raise NotOnIndexError(f"the index has no {archive.kind} of {archive.requirement}")
         if link.is_file:
@@ -145,25 +146,31 @@ def _download(client: PyPIClient, url: str, name: str, progress: Progress) -> Pa
     part.parent.mkdir(parents=True, exist_ok=True)
     have = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    try:
-        with client.stream("GET", url, headers=headers) as answer:
-            if answer.status_code == 416:  # the whole file is already here
-                return part
-            answer.raise_for_status()
-            if answer.status_code != 206:  # the server starts over
-                have = 0
-            length = answer.headers.get("content-length")
-            total = have + int(length) if length else None
-            with part.open("ab" if have else "wb") as file:
-                for block in answer.iter_bytes(_CHUNK):
-                    file.write(block)
-                    have += len(block)
-                    progress(name, have, total)
-    except Exception as error:
-        if isinstance(error, OSError):
-            raise
-        raise ConnectionError(_brief(error)) from error
+    with _network(), client.stream("GET", url, headers=headers) as answer:
+        if answer.status_code == 416:  # the whole file is already here
+            return part
+        answer.raise_for_status()
+        if answer.status_code != 206:  # the server starts over
+            have = 0
+        length = answer.headers.get("content-length")
+        total = have + int(length) if length else None
+        with part.open("ab" if have else "wb") as file:
+            for block in answer.iter_bytes(_CHUNK):
+                file.write(block)
+                have += len(block)
+                progress(name, have, total)
     return part
+
+
+@contextmanager
+def _network() -> Iterator[None]:
+    """Whatever the client library raises is a ``ConnectionError``: no source is worth a crash."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise ConnectionError(_brief(error)) from error
 
 
 def _unpack(archive: Archive, path: Path) -> None:

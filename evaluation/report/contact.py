@@ -1,0 +1,135 @@
+"""The contact sheet: the same frames of every video, small, inside the page.
+
+Numbers hide what one look shows: a wrong crop, a frozen mouth, a swapped face.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.records import Record
+from evaluation.report.cells import Layout, Row
+from evaluation.report.words import plain, printable
+from evaluation.results import Results
+from evaluation.store import safe_name
+from evaluation.video import FrameReader, VideoError, probe
+
+SAMPLES = 6
+FRAMES = 5
+_HEIGHT, _WIDTH = 120, 214
+_QUALITY = 82
+
+
+@dataclass(frozen=True)
+class Filmstrip:
+    """Some frames of one video, as ``data:`` addresses, and why there are no more."""
+
+    name: str
+    kind: str
+    images: tuple[str, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One sample's videos under each other."""
+
+    sample: str
+    speaker: str
+    frames: tuple[int, ...]
+    strips: tuple[Filmstrip, ...]
+
+
+def contact_sheets(root: Path, results: Results, layout: Layout) -> list[Sheet]:
+    """Sheets of the first samples. Videos are streamed; a clip is never held."""
+    samples = list(results.manifest["samples"].items())[:SAMPLES]
+    return [_sheet(root, results, layout, sample, about) for sample, about in samples]
+
+
+def _sheet(
+    root: Path, results: Results, layout: Layout, sample: str, about: Mapping[str, Any]
+) -> Sheet:
+    reference = about.get("reference")
+    known = Path(reference) if reference else None
+    # The ground truth is the reference: it is shown once.
+    rows = [r for r in layout.rows if r.kind != "reference" or known is None]
+    found = {r.key: _video(root, about, r.key, sample) for r in rows}
+    frames = _frames([known, *found.values()])
+    strips = [] if known is None else [_strip("reference", "reference", known, frames, "")]
+    for row in rows:
+        why = _why_missing(results.records, row, sample)
+        strips.append(_strip(row.name, row.kind, found[row.key], frames, why))
+    return Sheet(printable(sample), printable(about["speaker"]), frames, tuple(strips))
+
+
+def _video(root: Path, about: Mapping[str, Any], generator: str, sample: str) -> Path | None:
+    inside = root / "videos" / safe_name(generator) / f"{safe_name(sample)}.mp4"
+    if inside.is_file():
+        return inside
+    entry = about.get("videos", {}).get(generator)
+    path = entry.get("path") if isinstance(entry, Mapping) else entry
+    if not path:
+        return None
+    outside = root / path  # an absolute path stays as it is
+    return outside if outside.is_file() else None
+
+
+def _why_missing(records: Sequence[Record], row: Row, sample: str) -> str:
+    here = (r for r in records if (r.generator, r.sample) == (row.key, sample))
+    return next((plain(r.reason) for r in here if r.reason and not r.generated_sha256), "")
+
+
+def _frames(videos: Sequence[Path | None]) -> tuple[int, ...]:
+    """Evenly spaced frame numbers, by the first video that can be read."""
+    for path in videos:
+        try:
+            if path is not None and path.is_file():
+                total = probe(path).declared_frames or _counted(path)
+                step = max(1, (total - 1) // (FRAMES - 1))
+                return tuple(range(0, total, step)[:FRAMES])
+        except VideoError:
+            continue
+    return ()
+
+
+def _counted(path: Path) -> int:
+    return sum(len(piece) for piece in FrameReader(path, piece=1))
+
+
+def _strip(name: str, kind: str, path: Path | None, frames: tuple[int, ...], why: str) -> Filmstrip:
+    if path is None or not path.is_file():
+        return Filmstrip(name, kind, (), why or "video not found")
+    step = frames[1] if len(frames) > 1 else 1
+    images: list[str] = []
+    problem = ""
+    try:
+        for piece in FrameReader(path, every=step, piece=1):
+            images.append(_address(piece[0]))
+            if len(images) == len(frames):
+                break
+        else:
+            problem = "the video ends here"
+    except VideoError as error:
+        problem = plain(str(error))
+    return Filmstrip(name, kind, tuple(images), problem)
+
+
+def _address(frame: NDArray[np.uint8]) -> str:
+    height, width = frame.shape[:2]
+    shrink = min(1.0, _HEIGHT / height, _WIDTH / width)
+    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    ok, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+    )
+    if not ok:
+        raise VideoError("a frame could not be encoded as JPEG")
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()

@@ -1,0 +1,179 @@
+"""What was scored, in sentences that every format prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evaluation.report.cells import Layout
+from evaluation.report.words import count, ordinal, printable
+from evaluation.results import Results
+from evaluation.stats import LEVEL
+from metrics import MetricSpec
+from metrics.assets import ASSETS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """A run in words.
+
+    Attributes:
+        suite: ``name/version``.
+        about: What the suite shows and what it does not.
+        setting: Such as reconstruction, with the data set.
+        clips: How many samples.
+        speakers: Of how many people.
+        every: ``every frame``, ``every 10th frame``.
+        values: How many values were asked for.
+        failed: How many of them there are not.
+        warnings: Why the table is not the whole suite's.
+        remarks: How to read the table.
+        lead: Who is marked best where; empty where nobody is.
+    """
+
+    suite: str
+    about: str
+    setting: str
+    clips: int
+    speakers: int
+    every: str
+    values: int
+    failed: int
+    warnings: tuple[str, ...]
+    remarks: tuple[str, ...]
+    lead: str
+
+    @property
+    def scored(self) -> str:
+        """One line: ``3 clips of 2 speakers, every frame``."""
+        return f"{count(self.clips, 'clip')} of {count(self.speakers, 'speaker')}, {self.every}"
+
+    @property
+    def failures(self) -> str:
+        """One line: ``no failures``, ``3 of 45 values missing``."""
+        if not self.failed:
+            return "no failures"
+        return f"{self.failed} of {count(self.values, 'value')} failed"
+
+
+def facts(results: Results, layout: Layout) -> Facts:
+    """Read them off a run."""
+    manifest = results.manifest
+    suite = manifest["suite"]
+    samples: Mapping[str, Any] = manifest["samples"]
+    missing = sum(c.counts.waiting for c in layout.cells.values())
+    applicable = sum(r.status != "not-applicable" for r in results.records)
+    setting = " on ".join(filter(None, (suite.get("setting", ""), suite.get("dataset", ""))))
+    return Facts(
+        suite=printable(suite["id"]),
+        about=printable(suite.get("about", "")),
+        setting=printable(setting),
+        clips=len(samples),
+        speakers=len({s["speaker"] for s in samples.values()}),
+        every=_every(manifest["every"]),
+        values=applicable + missing,
+        failed=len(results.failures),
+        warnings=tuple(_warnings(manifest["limit"], missing, applicable + missing)),
+        remarks=tuple(_remarks(results, layout)),
+        lead=_lead(layout),
+    )
+
+
+def card_rows(spec: MetricSpec) -> list[tuple[str, str]]:
+    """All that a protocol card says, as (key, text)."""
+    lo, hi = spec.bounds
+    rows = [(k, printable(v)) for k, v in spec.protocol.items()]
+    rows.append(("better", spec.direction))
+    rows.append(("range", f"{lo:g} to {hi:g}".replace("inf", "∞")))
+    if spec.perfect is not None:
+        rows.append(("a video against itself", f"{spec.perfect:g} {spec.unit}".strip()))
+    rows.extend(("asset", _asset(name)) for name in spec.assets)
+    rows.append(("source", printable(spec.source)))
+    return rows
+
+
+def environment_rows(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the numbers were computed with, as (key, text)."""
+    environment = manifest.get("environment", {})
+    rows = [
+        (key, printable(str(environment[key])))
+        for key in ("python", "platform", "machine", "cpus", "git")
+        if environment.get(key)
+    ]
+    packages = environment.get("packages", {})
+    if packages:
+        rows.append(("packages", printable(", ".join(f"{k} {v}" for k, v in packages.items()))))
+    rows.append(("seed", str(manifest.get("seed", 0))))
+    rows.extend((str(k), printable(str(v))) for k, v in manifest.get("settings", {}).items())
+    return rows
+
+
+def command_rows(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """When which command was given."""
+    return [(printable(c["at"]), printable(c["line"])) for c in manifest.get("commands", [])]
+
+
+def _asset(name: str) -> str:
+    known = ASSETS.get(name)
+    if known is None:
+        return printable(name)
+    return f"{name}, sha256 {known.sha256}, {known.licence}"
+
+
+def _every(every: int) -> str:
+    return "every frame" if every == 1 else f"every {ordinal(every)} frame"
+
+
+def _warnings(limit: int | None, missing: int, values: int) -> list[str]:
+    found = []
+    if limit is not None:
+        found.append(
+            f"Partial: only the first {count(limit, 'sample')} of the suite. These are not the "
+            "suite's numbers"
+        )
+    if missing:
+        found.append(
+            f"Unfinished: {missing} of {count(values, 'value')} are not computed yet; the same "
+            "command goes on"
+        )
+    return found
+
+
+def _remarks(results: Results, layout: Layout) -> list[str]:
+    cells = layout.cells.values()
+    found = []
+    speakers = [c.estimate.n_speakers for c in cells if c.has_value and c.estimate]
+    if any(c.interval for c in cells):
+        most = max(speakers)
+        found.append(f"± and [ ]: {LEVEL:.0%} interval over {most} speakers, each left out in turn")
+    if 1 in speakers:
+        found.append("One speaker: no interval. Clips of one person are not independent")
+    if any(c.mark for c in cells):
+        systems = any(r.kind == "system" for r in layout.rows)
+        among = "systems" if systems else "anchors"
+        found.append(
+            f"Best and second are marked among {among} with every clip scored; those that "
+            "paired differences cannot tell apart share a mark"
+        )
+    if any(c.coverage for c in cells):
+        found.append("A fraction is clips scored of clips asked for; the mean is over those alone")
+    if any(r.trained_on_this for r in layout.rows):
+        dataset = printable(str(results.manifest["suite"].get("dataset", "")))
+        found.append(f"† says that it was trained on {dataset}")
+    return found
+
+
+def _lead(layout: Layout) -> str:
+    best: dict[str, list[str]] = {}
+    for column in layout.columns:
+        marked = [r for r in layout.rows if layout.cells[r.key, column.spec.name].mark == "best"]
+        shared = " (shared)" if len(marked) > 1 else ""
+        for row in marked:
+            best.setdefault(row.name, []).append(column.title + shared)
+    parts = [f"{name} on {_and(titles)}" for name, titles in best.items()]
+    return f"Best: {'; '.join(parts)}" if parts else ""
+
+
+def _and(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))

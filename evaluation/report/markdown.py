@@ -1,0 +1,143 @@
+"""The report as Markdown: pasted into an issue or a README it stays a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from evaluation.report.cells import Cell, Change, Column, Layout, Row
+from evaluation.report.facts import Facts, card_rows, command_rows, environment_rows
+from evaluation.report.failures import Group, grouped_by_reason
+from evaluation.report.numbers import NOTHING
+from evaluation.report.words import count, listed
+from evaluation.results import Results
+
+_PLACES = 20
+
+
+def escape(text: str) -> str:
+    """Text that Markdown and HTML leave as it is, inside tables too."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]|~$])", r"\\\1", text).replace("@", "&#64;")
+
+
+def render(results: Results, layout: Layout, said: Facts) -> str:
+    """The whole file."""
+    sections = [
+        _head(said),
+        _main(layout, said),
+        _differences(layout),
+        _coverage(layout),
+        _failures(results),
+        _cards(layout),
+        _environment(results),
+    ]
+    return "\n\n".join(s for s in sections if s) + "\n"
+
+
+def _head(said: Facts) -> str:
+    lines = [f"# {escape(said.suite)}", f"{escape(said.scored)}; {escape(said.failures)}."]
+    lines += [f"> **{escape(w)}.**" for w in said.warnings]
+    lines += [f"{escape(said.lead)}."] if said.lead else []
+    return "\n\n".join(lines)
+
+
+def _main(layout: Layout, said: Facts) -> str:
+    heads = ["Generator", *(_column(c) for c in layout.columns)]
+    rows = [
+        [_row(row), *(_cell(layout.cells[row.key, c.spec.name]) for c in layout.columns)]
+        for row in layout.rows
+    ]
+    notes = [f"- <sup>{key}</sup> {escape(text)}" for key, text in layout.notes]
+    if any(c.mark for c in layout.cells.values()):
+        notes.append("- **Best** bold, <ins>second</ins> underlined")
+    notes += [f"- {escape(remark)}" for remark in said.remarks]
+    return "\n\n".join(["## Results", _table(heads, rows), "\n".join(notes)]).rstrip()
+
+
+def _cell(cell: Cell) -> str:
+    value = {"": "{}", "best": "**{}**", "second": "<ins>{}</ins>"}[cell.mark].format(cell.value)
+    note = f"<sup>{cell.note}</sup>" if cell.note else ""
+    coverage = f"({cell.coverage})" if cell.coverage else ""
+    parts = (value + note, escape(cell.interval), coverage, cell.frames)
+    return " ".join(part for part in parts if part)
+
+
+def _differences(layout: Layout) -> str:
+    if not layout.compared:
+        return ""
+    heads = ["Generator", *(_column(c) for c in layout.columns)]
+    rows = [
+        [_row(row), *(_change(layout.changes[row.key, c.spec.name]) for c in layout.columns)]
+        for row in layout.compared
+    ]
+    return "\n\n".join(
+        [
+            f"## Differences to {escape(layout.baseline)}",
+            "On the clips that both have. Better and worse where the interval leaves zero out.",
+            _table(heads, rows),
+        ]
+    )
+
+
+def _change(change: Change) -> str:
+    verdict = "" if change.verdict in ("", "open") else f"({change.verdict})"
+    parts = (change.value, change.interval, verdict, change.clips)
+    return " ".join(part for part in parts if part)
+
+
+def _coverage(layout: Layout) -> str:
+    heads = ["Generator", "Metric", "scored", "asked for", "failed", "not yet", "not applicable"]
+    heads += ["speakers", "frames"]
+    rows = []
+    for row in layout.rows:
+        for column in layout.columns:
+            c = layout.cells[row.key, column.spec.name].counts
+            numbers = (c.scored, c.asked, c.failed, c.waiting, c.not_applicable)
+            texts = map(str, (*numbers, c.speakers, c.frames))
+            rows.append([_row(row), escape(column.spec.id), *texts])
+    return "\n\n".join(["## Coverage, in clips", _table(heads, rows, left=2)])
+
+
+def _failures(results: Results) -> str:
+    failed = grouped_by_reason(results.failures)
+    apart = grouped_by_reason(r for r in results.records if r.status == "not-applicable")
+    parts = []
+    for title, groups in (("Failures", failed), ("Not applicable", apart)):
+        if groups:
+            parts += [f"## {title}", "\n".join(map(_group, groups))]
+    return "\n\n".join(parts)
+
+
+def _group(group: Group) -> str:
+    places = [f"{escape(p.generator)} on {escape(p.sample)}" for p in group.places]
+    values = count(group.values, "value")
+    return f"- {values}, {group.status}: {escape(group.reason)}: {listed(places, _PLACES)}"
+
+
+def _cards(layout: Layout) -> str:
+    lines = []
+    for column in layout.columns:
+        text = "; ".join(f"{escape(k)}: {escape(v)}" for k, v in card_rows(column.spec))
+        lines.append(f"- **{escape(column.spec.id)}** {text}")
+    return "\n\n".join(["## Protocols", "\n".join(lines)])
+
+
+def _environment(results: Results) -> str:
+    lines = [f"- {escape(k)}: {escape(v)}" for k, v in environment_rows(results.manifest)]
+    lines += [f"- {escape(at)}: {escape(line)}" for at, line in command_rows(results.manifest)]
+    return "\n\n".join(["## Environment", "\n".join(lines)])
+
+
+def _column(column: Column) -> str:
+    details = f" ({escape(column.details)})" if column.details else ""
+    return f"{escape(column.title)} {column.arrow}{details}"
+
+
+def _row(row: Row) -> str:
+    return escape(row.name) + (" †" if row.trained_on_this else "")
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    rule = ["---"] * left + ["--:"] * (len(heads) - left)
+    return "\n".join(f"| {' | '.join(c or NOTHING for c in row)} |" for row in (heads, rule, *rows))

@@ -1,0 +1,234 @@
+"""Runs: resumed, killed, shared out, locked; nothing lost, nothing doubled."""
+
+import importlib
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from filelock import FileLock
+
+from evaluation.datasets.folder import FolderDataset
+from evaluation.finished import FinishedVideos
+from evaluation.generator import GenerationError, GeneratorSpec
+from evaluation.plan import Plan, UnusableInputError
+from evaluation.registry import load_generator, load_metrics
+from evaluation.results import build
+from evaluation.run import execute
+from evaluation.suite import Suite
+
+SUITE = Suite(name="t", version="1", dataset="folder", setting="reconstruction", metrics=())
+
+
+@pytest.fixture
+def clips(tmp_path, write_clip):
+    """Four clips of three speakers."""
+    for seed, name in enumerate(["a_000", "a_001", "b_000", "c_000"]):
+        write_clip(tmp_path / "data" / f"{name}.mp4", seed=seed)
+    return tmp_path / "data"
+
+
+def plan_of(clips, generators=("ground-truth", "still"), metrics=("psnr", "ssim"), **changes):
+    return Plan(
+        **{
+            "suite": SUITE,
+            "metrics": tuple(load_metrics(metrics)),
+            "generators": tuple(load_generator(g) if isinstance(g, str) else g for g in generators),
+            "samples": tuple(FolderDataset().samples(clips)),
+            "every": 2,
+            "settings": {},
+        }
+        | changes
+    )
+
+
+def test_a_run_again_computes_nothing(clips, tmp_path, records_of):
+    run = tmp_path / "run"
+    assert len(execute(plan_of(clips), run)) == 16
+    before = (run / "records.jsonl").read_bytes()
+    assert execute(plan_of(clips), run) == []
+    assert (run / "records.jsonl").read_bytes() == before
+    row = records_of(run)[-1]
+    assert row["suite"] == "t/1"
+    assert row["speaker"] == "c"
+    assert (row["every"], row["frames"]) == (2, 6)
+    assert len(row["generated_sha256"]) == len(row["reference_sha256"]) == 64
+
+
+def test_more_may_be_added_to_a_run(clips, tmp_path):
+    run = tmp_path / "run"
+    execute(plan_of(clips, metrics=["psnr"]), run)
+    added = execute(plan_of(clips), run)
+    assert {r.metric for r in added} == {"ssim@skimage-wang"}
+    added = execute(plan_of(clips, generators=["shifted"]), run)
+    assert {r.generator for r in added} == {"shifted"}
+    results = build(run)
+    assert results.generators == ("ground-truth", "still", "shifted")
+    assert all(e.n_scored == 4 for e in results.estimates.values())
+
+
+def test_another_question_does_not_go_into_the_same_run(clips, tmp_path):
+    run = tmp_path / "run"
+    execute(plan_of(clips), run)
+    with pytest.raises(UnusableInputError, match="every 2; this one has 3"):
+        execute(plan_of(clips, every=3), run)
+    with pytest.raises(UnusableInputError, match="choose another folder"):
+        execute(plan_of(clips, settings={"reference": "x"}), run)
+
+
+def test_a_changed_video_is_scored_again(clips, tmp_path, write_clip):
+    outputs = tmp_path / "out"
+    for name in ("a_000", "a_001", "b_000", "c_000"):
+        write_clip(outputs / f"{name}.mp4", seed=9)
+
+    def go():
+        return execute(plan_of(clips, [FinishedVideos.read("mine", outputs)]), tmp_path / "run")
+
+    assert len(go()) == 8
+    write_clip(outputs / "b_000.mp4", seed=8)
+    assert {r.sample for r in go()} == {"b_000"}
+    (outputs / "b_000.mp4").unlink()
+    gone = go()
+    assert {(r.sample, r.status) for r in gone} == {("b_000", "failed")}
+    assert "has no video called b_000" in gone[0].reason
+    estimate = build(tmp_path / "run").estimates["mine", "psnr"]
+    assert (estimate.n_scored, estimate.n_attempted, estimate.n_failed) == (3, 4, 1)
+    assert estimate.mark == ""
+    write_clip(outputs / "b_000.mp4", seed=8)
+    assert len(go()) == 2
+
+
+class Moody:
+    """Refuses one sample, crashes on another."""
+
+    spec = GeneratorSpec(name="moody", version="1", kind="system", about="refuses")
+
+    def __init__(self):
+        self.calls = 0
+
+    def generate(self, sample, out, seed):
+        del seed
+        self.calls += 1
+        if sample.id == "a_000":
+            raise GenerationError("no face in the picture")
+        if sample.id == "a_001":
+            raise IndexError("list index out of range")
+        if sample.id == "b_000":
+            return out
+        return sample.video
+
+
+def test_a_generator_that_fails_loses_its_clip_alone(clips, tmp_path):
+    moody = Moody()
+    records = execute(plan_of(clips, [moody], ["psnr"]), tmp_path / "run")
+    found = {r.sample: (r.status, r.reason) for r in records}
+    assert found == {
+        "a_000": ("failed", "generation failed: no face in the picture"),
+        "a_001": ("failed", "generation failed: IndexError: list index out of range"),
+        "b_000": ("failed", "generation failed: moody wrote no file"),
+        "c_000": ("ok", ""),
+    }
+    calls = moody.calls
+    assert execute(plan_of(clips, [moody], ["psnr"]), tmp_path / "run") == []
+    assert moody.calls == calls + 2  # refusals are remembered
+    again = execute(plan_of(clips, [moody], ["psnr"]), tmp_path / "run", retry_failed=True)
+    assert {r.sample for r in again} == {"a_000", "a_001", "b_000"}
+    assert moody.calls == calls + 2 + 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"samples": ()}, "no samples"),
+        ({"generators": ()}, "list generators"),
+        ({"metrics": ()}, "list metrics"),
+    ],
+)
+def test_an_empty_plan_is_refused_before_anything_is_written(clips, tmp_path, changes, words):
+    with pytest.raises(UnusableInputError, match=words):
+        execute(plan_of(clips, **changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_generator_named_twice_is_refused(clips, tmp_path):
+    with pytest.raises(UnusableInputError, match="still is there twice"):
+        execute(plan_of(clips, ["still", "still"]), tmp_path / "run")
+
+
+def test_two_runs_in_one_folder(clips, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    with FileLock(run / ".lock"), pytest.raises(UnusableInputError, match="another talkbench"):
+        execute(plan_of(clips), run)
+
+
+def comparable(rows):
+    return sorted(
+        json.dumps({k: v for k, v in row.items() if k != "seconds"}, sort_keys=True) for row in rows
+    )
+
+
+def test_workers_change_nothing(clips, tmp_path, records_of):
+    execute(plan_of(clips), tmp_path / "one")
+    execute(plan_of(clips), tmp_path / "two", workers=2)
+    assert comparable(records_of(tmp_path / "one")) == comparable(records_of(tmp_path / "two"))
+
+
+def test_a_worker_that_dies_costs_one_record(clips, tmp_path, monkeypatch):
+    """Workers import the module by name, so it lies on their path."""
+    module = tmp_path / "deadly_module.py"
+    module.write_text(
+        "import os, signal\nfrom evaluation.generator import GeneratorSpec\n"
+        "class Deadly:\n"
+        "    spec = GeneratorSpec(name='deadly', version='1', kind='system', about='dies')\n"
+        "    def generate(self, sample, out, seed):\n"
+        "        if sample.id == 'b_000':\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return sample.video\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    deadly = importlib.import_module("deadly_module").Deadly()
+    records = execute(plan_of(clips, [deadly], ["psnr"]), tmp_path / "run", workers=2)
+    found = {r.sample: r.status for r in records}
+    assert found == {"a_000": "ok", "a_001": "ok", "b_000": "failed", "c_000": "ok"}
+    assert "died twice" in next(r.reason for r in records if r.status == "failed")
+
+
+def test_kill_nine_in_the_middle_loses_and_doubles_nothing(tmp_path, write_clip, records_of):
+    for i in range(12):
+        write_clip(tmp_path / "data" / f"s{i}_000.mp4", frames=40, seed=i)
+    command = [
+        *(sys.executable, "-m", "evaluation.cli", "run", "folder", "--data", tmp_path / "data"),
+        *("-g", "ground-truth", "-g", "still", "-g", "shifted", "-m", "psnr", "-m", "ssim@piq"),
+    ]
+    records = tmp_path / "killed" / "records.jsonl"
+    seen = b""
+    for enough in (5, 20, 41):
+        process = subprocess.Popen(
+            [*command, "-o", tmp_path / "killed"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            if records.exists() and records.read_bytes().count(b"\n") >= enough:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.002)
+        assert process.wait() == -signal.SIGKILL
+        now = records.read_bytes()
+        assert now.startswith(seen[: seen.rfind(b"\n") + 1])
+        seen = now
+    for folder in ("killed", "whole"):
+        done = subprocess.run(
+            [*command, "-o", tmp_path / folder], capture_output=True, check=False, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    rows = records_of(tmp_path / "killed")
+    cells = [(r["generator"], r["sample"], r["metric"]) for r in rows]
+    assert len(cells) == len(set(cells)) == 12 * 3 * 2
+    assert comparable(rows) == comparable(records_of(tmp_path / "whole"))
+    answers = [json.loads((tmp_path / f / "results.json").read_text()) for f in ("killed", "whole")]
+    assert answers[0] == answers[1]
