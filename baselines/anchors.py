@@ -18,6 +18,7 @@ from evaluation.sample import Sample
 from evaluation.video import Audio, FrameReader, probe, read_audio
 from evaluation.video_writer import LOSSLESS, Encoding, VideoWriter
 from metrics import Frames
+from metrics.backbones.face_mesh import FACE_MESH
 from metrics.backbones.yunet import YUNET
 
 _SOURCE = "talkbench"
@@ -98,10 +99,12 @@ class MouthBlur:
 
     strength = 0.03  # sigma of the blur, as a share of the height of the face
 
-    spec = _anchor("mouth-blur", "the lower third of the face box blurred", assets=("yunet",))
+    spec = _anchor(
+        "mouth-blur", "the lower third of the face box blurred", assets=("yunet", "face-mesh")
+    )
 
     def generate(self, sample: Sample, out: Path, seed: int) -> Path:
-        """Blur where the largest face is; where it is not seen, where it was seen nearest.
+        """Blur where the largest face is; a frame without one takes the nearest frame's place.
 
         Raises:
             GenerationError: No face in any frame.
@@ -193,9 +196,12 @@ def _count(reader: FrameReader) -> int:
 
 def _face_boxes(reader: FrameReader) -> NDArray[np.float32]:
     """x, y, w, h of the largest face for every frame, [T, 4]; gaps take the nearest in time."""
-    tracks = [YUNET.extract(piece, {}) for piece in reader]
-    found = np.concatenate([t["found"] for t in tracks])
-    boxes = np.concatenate([t["boxes"] for t in tracks])
+    founds, boxed = [], []
+    for piece in reader:
+        faces = YUNET.extract(piece, {})
+        founds.append(FACE_MESH.extract(piece, {YUNET.id: faces})["found"])
+        boxed.append(faces["boxes"])
+    found, boxes = np.concatenate(founds), np.concatenate(boxed)
     if not found.any():
         raise GenerationError(f"no face in any of {len(found)} frames")
     seen, all_frames = np.flatnonzero(found), np.arange(len(found))

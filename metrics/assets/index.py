@@ -8,10 +8,11 @@ import ssl
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 from unearth import Link, PackageFinder
-from unearth.fetchers import PyPIClient
+from unearth.fetchers import Fetcher, PyPIClient
 
 from metrics.assets.table import Archive
 
@@ -74,7 +75,7 @@ def open_index() -> tuple[PyPIClient, PackageFinder]:
         verify = ssl.create_default_context(cafile=config.cert)
     client = PyPIClient(verify=verify, trusted_hosts=config.trusted_hosts, follow_redirects=True)
     finder = PackageFinder(
-        client,
+        cast("Fetcher", client),
         index_urls=config.index_urls,
         find_links=config.find_links,
         trusted_hosts=config.trusted_hosts,

@@ -1,0 +1,1 @@
+"""The networks: frames in, rows out. Weights are loaded when first needed."""

@@ -154,7 +154,7 @@ def test_a_rotten_file_in_the_cache_is_found_and_fetched_again(table, links):
 class _Server(BaseHTTPRequestHandler):
     """Serves one file; breaks off once; understands ranges."""
 
-    asked: list = []
+    asked: list = []  # noqa: RUF012 - reset by the fixture
     break_at: int | None = None
 
     def do_GET(self):

@@ -1,0 +1,91 @@
+"""Where the face is: YuNet by OpenCV, the largest box of every frame.
+
+Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", MIR 2023; weights of the OpenCV
+zoo. Detection runs at the frame's own size, so a frame costs what it measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.assets import locate, lookup
+from metrics.backbones.per_thread import per_thread
+from metrics.base import Extractor, Frames, Track
+
+SCORE_THRESHOLD = 0.6
+NMS_THRESHOLD = 0.3
+TOP_K = 5000
+
+COLUMNS = 15  # x y w h, five points x y, score
+
+IN_WORDS = (
+    f"YuNet 2023-03, int8 blockwise, sha256 {lookup('yunet').sha256[:8]}, by OpenCV 5's "
+    f"FaceDetectorYN on BGR at the frame's own size; score >= {SCORE_THRESHOLD}, "
+    f"NMS {NMS_THRESHOLD}; of several faces the one with the largest box, in every frame anew"
+)
+
+
+def detect(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Every face of one uint8 RGB frame [H, W, 3].
+
+    Returns:
+        float32 [faces, 15] in px: box x, y, w, h; right eye, left eye, nose, right and left
+        corner of the mouth (the person's right) as x, y each; score in the last column.
+    """
+    detector = _detector(locate("yunet"))
+    height, width = frame.shape[:2]
+    detector.setInputSize((width, height))
+    _, faces = detector.detect(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    # OpenCV says None where it saw no face.
+    found = np.empty((0, COLUMNS)) if faces is None else faces
+    return np.asarray(found, dtype=np.float32).reshape(-1, COLUMNS)
+
+
+@per_thread
+def _detector(path: Path) -> cv2.FaceDetectorYN:
+    logging = cv2.utils.logging
+    level = logging.getLogLevel()
+    # OpenCV 5 warns at every load that it ignores the target its own constructor sets.
+    logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+    try:
+        return cv2.FaceDetectorYN.create(
+            str(path), "", (320, 320), SCORE_THRESHOLD, NMS_THRESHOLD, TOP_K
+        )
+    finally:
+        logging.setLogLevel(level)
+
+
+class YuNet:
+    """The largest face of every frame.
+
+    Rows: ``found`` bool [n]; ``boxes`` float32 [n, 4], x y w h in px; ``points`` float32
+    [n, 5, 2] in px, ordered as in :func:`detect`; ``scores`` float32 [n]; ``faces`` int32 [n],
+    how many were seen. NaN where none was.
+    """
+
+    id = "yunet/1"
+    uses: tuple[Extractor, ...] = ()
+
+    def extract(self, frames: Frames, tracks: Mapping[str, Track]) -> Track:  # noqa: ARG002
+        """Rows for uint8 RGB frames [n, H, W, 3]; every frame stands for itself."""
+        seen = [detect(frame) for frame in frames]
+        best = np.full((len(seen), COLUMNS), np.nan, dtype=np.float32)
+        for row, faces in zip(best, seen, strict=True):
+            if len(faces):
+                row[:] = faces[np.argmax(faces[:, 2] * faces[:, 3])]
+        count = np.array([len(faces) for faces in seen], dtype=np.int32)
+        return {
+            "found": count > 0,
+            "boxes": best[:, :4],
+            "points": best[:, 4:14].reshape(-1, 5, 2),
+            "scores": best[:, 14],
+            "faces": count,
+        }
+
+
+YUNET = YuNet()
