@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -71,14 +71,5 @@ def with_other_audio(samples: Sequence[Sample]) -> list[Sample]:
             (s.audio for s in following if s.audio is not None and s.speaker != sample.speaker),
             None,
         )
-        result.append(
-            Sample(
-                id=sample.id,
-                speaker=sample.speaker,
-                video=sample.video,
-                audio=sample.audio,
-                reference=sample.reference,
-                other_audio=other,
-            )
-        )
+        result.append(replace(sample, other_audio=other))
     return result

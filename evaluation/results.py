@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evaluation.manifest import MANIFEST, read_manifest
+from evaluation.plan import UnusableInputError
 from evaluation.records import SCHEMA, Record, RecordLog
 from evaluation.registry import load_metrics
 from evaluation.run import RECORDS
@@ -23,6 +24,9 @@ from metrics import Direction, Measurement, Metric, UnscorableError
 RESULTS = "results.json"
 
 Mark = Literal["", "best", "second"]
+
+MIN_SPEAKERS_FOR_TIES = 5
+"""With fewer speakers an interval is so wide that everything ties; marks then go by value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +123,8 @@ def build(root: Path, baseline: str | None = None) -> Results:
 
     Raises:
         RecordsError: No run there, or its files are damaged.
-        UnknownNameError: A metric of the run is not installed, or no such baseline.
+        UnknownNameError: A metric of the run is not installed.
+        UnusableInputError: No such baseline.
     """
     manifest = read_manifest(root / MANIFEST)
     records = RecordLog(root / RECORDS).read()
@@ -127,7 +132,9 @@ def build(root: Path, baseline: str | None = None) -> Results:
     metrics = tuple(load_metrics(manifest["metrics"]))
     chosen = baseline or generators[0]
     if chosen not in generators:
-        raise ValueError(f"baseline {chosen!r} is not in this run; it has {', '.join(generators)}")
+        raise UnusableInputError(
+            f"baseline {chosen!r} is not in this run; it has {', '.join(generators)}"
+        )
     store = TrackStore(root)
     estimates: dict[tuple[str, str], Estimate] = {}
     differences: dict[tuple[str, str], Difference] = {}
@@ -257,7 +264,10 @@ def _marks(
     column: Mapping[str, Estimate],
     clips: Mapping[str, _Column],
 ) -> dict[str, Mark]:
-    """Best and second; whoever cannot be told from them by a paired interval shares the mark."""
+    """Best and second; who cannot be told from them by a paired interval shares the mark.
+
+    Only rows with full coverage are marked: a mean over the survivors wins nothing.
+    """
     kinds = {g: spec["kind"] for g, spec in manifest["generators"].items()}
     ranked = "system" if "system" in kinds.values() else "anchor"
     sign = -1 if metric.spec.direction == "higher" else 1
@@ -284,6 +294,6 @@ def _tied(metric: Metric, one: _Column, leader: _Column) -> bool:
     if found is None:
         return False
     interval = found[0]
-    if interval.lo is None or interval.hi is None:
+    if interval.lo is None or interval.hi is None or interval.n_speakers < MIN_SPEAKERS_FOR_TIES:
         return interval.value == 0
     return interval.lo <= 0 <= interval.hi

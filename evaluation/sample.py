@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -17,6 +18,8 @@ class Sample:
         audio: File whose audio stream drives it (often ``video`` itself), None where mute.
         reference: The video a perfect generator would return, None where nobody knows it
             (dubbing to new speech).
+        lacks: What it cannot be judged on, and why: ``{"face": "always turned away"}``. A metric
+            that needs it is recorded as not applicable.
         other_audio: File with another speaker's speech, if the split has one: what
             cross-driven settings and the swapped-audio anchor use.
     """
@@ -27,3 +30,4 @@ class Sample:
     audio: Path | None
     reference: Path | None
     other_audio: Path | None = None
+    lacks: Mapping[str, str] = field(default_factory=dict)

@@ -76,6 +76,10 @@ class TrackStore:
         frames = int(arrays.pop(_FRAMES))
         return KeptTrack(arrays, frames)
 
+    def has(self, sha256: str, extractor: str, every: int) -> bool:
+        """Whether it was computed, without reading it."""
+        return self._path(sha256, extractor, every).is_file()
+
     def save(self, sha256: str, extractor: str, every: int, kept: KeptTrack) -> None:
         """Keep it."""
         arrays = {**kept.track, _FRAMES: np.asarray(kept.frames)}

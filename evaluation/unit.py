@@ -73,16 +73,20 @@ def run_unit(
         blank = replace(blank, reference_sha256=reference.sha256)
 
     wanted = [m for m in setting.metrics if not _settled(setting, m, blank, known)]
-    if made.video is None:
-        return [_without_value(blank, m, made.status, made.reason) for m in wanted]
-    if reference is None:
-        reason = "this sample has no reference video"
-        return [_without_value(blank, m, "not-applicable", reason) for m in wanted]
+    beside = {m.spec.name: why for m in wanted if (why := _why_not(m, sample))}
+    records = [
+        _without_value(blank, m, "not-applicable", beside[m.spec.name])
+        for m in wanted
+        if m.spec.name in beside
+    ]
+    wanted = [m for m in wanted if m.spec.name not in beside]
+    if made.video is None or reference is None:
+        return records + [_without_value(blank, m, made.status, made.reason) for m in wanted]
     outcomes = score_pair(made.video, reference, wanted, setting.every, TrackStore(setting.root))
     values = ValueStore(setting.root)
     for outcome in outcomes:
         _keep_values(values, blank, outcome)
-    return [_record(blank, outcome) for outcome in outcomes]
+    return records + [_record(blank, outcome) for outcome in outcomes]
 
 
 def lost_unit(
@@ -112,6 +116,13 @@ def lost_unit(
     ]
 
 
+def _why_not(metric: Metric, sample: Sample) -> str:
+    """Why a metric has no meaning for a sample, or nothing."""
+    if sample.reference is None:
+        return "this sample has no reference video"
+    return next((sample.lacks[n] for n in metric.spec.needs if n in sample.lacks), "")
+
+
 def _settled(setting: Setting, metric: Metric, blank: Record, known: Mapping[str, Record]) -> bool:
     """Whether the run already has this answer. What was unavailable is always asked again."""
     before = known.get(metric.spec.name)
@@ -119,7 +130,19 @@ def _settled(setting: Setting, metric: Metric, blank: Record, known: Mapping[str
         return False
     if before.status == "failed" and setting.retry_failed:
         return False
+    if before.status == "ok" and not metric.spec.per_clip and not _kept(setting, metric, blank):
+        return False
     return before.answers(_of_metric(blank, metric))
+
+
+def _kept(setting: Setting, metric: Metric, blank: Record) -> bool:
+    """Whether the features that a set metric is made of are still on disk."""
+    store = TrackStore(setting.root)
+    return all(
+        store.has(sha256, extractor.id, setting.every)
+        for extractor in metric.extractors
+        for sha256 in (blank.generated_sha256, blank.reference_sha256)
+    )
 
 
 def _forget_failure(setting: Setting, generator: Generator, sample: Sample) -> None:

@@ -51,6 +51,8 @@ class MetricSpec:
         needs_frames: ``measure`` reads pixels (and is called piece by piece); otherwise it reads
             tracks only and is called once per clip.
         per_clip: One clip has a value of its own. Set metrics (FID) have one only over clips.
+        needs: What a sample must show or sound, such as ``face``; where a sample is known to lack
+            it, the metric does not apply.
         protocol: The choices in words, in reading order.
         source: Paper and official code with version or commit, and what differs.
         assets: Names in the asset table that must be present, those of extractors included.
@@ -66,6 +68,7 @@ class MetricSpec:
     paired: bool = True
     needs_frames: bool = True
     per_clip: bool = True
+    needs: tuple[str, ...] = ()
     protocol: Mapping[str, str]
     source: str
     assets: tuple[str, ...] = ()

@@ -79,6 +79,7 @@ CSIM = (
             bounds=(-1.0, 1.0),
             perfect=1.0,
             needs_frames=False,
+            needs=("face",),
             protocol={
                 "input": "whole frames as handed over, uint8 RGB",
                 "detector": f"{yunet.IN_WORDS}; a face counts where the face mesh (MediaPipe, 468 "

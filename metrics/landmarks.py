@@ -78,6 +78,7 @@ LMD = (
             bounds=(0.0, np.inf),
             perfect=0.0,
             needs_frames=False,
+            needs=("face",),
             protocol={
                 "input": "whole frames as handed over, uint8 RGB; px are those of the frame, so "
                 "values compare only at one frame size",

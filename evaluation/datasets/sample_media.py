@@ -9,11 +9,19 @@ from evaluation.dataset import DatasetSpec, with_other_audio
 from evaluation.sample import Sample
 from metrics.assets import ASSETS, locate
 
-# id, asset, has audio. What each shows is said in the asset table.
-_ROWS = (
-    ("singer", "clip-singer", True),
-    ("speaker", "clip-speaker", True),
-    ("carphone", "clip-carphone", False),
+# id, asset, has audio, what it cannot be judged on. What each shows is said in the asset table.
+_ROWS: tuple[tuple[str, str, bool, dict[str, str]], ...] = (
+    (
+        "singer",
+        "clip-singer",
+        True,
+        {
+            "face": "the singer looks down in a fifth of the clip, and playing cards behind him "
+            "pass for faces"
+        },
+    ),
+    ("speaker", "clip-speaker", True, {}),
+    ("carphone", "clip-carphone", False, {}),
 )
 
 
@@ -23,17 +31,17 @@ class SampleMedia:
     spec = DatasetSpec(
         name="sample-media",
         version="1",
-        about="; ".join(f"{name}: {ASSETS[asset].about}" for name, asset, _ in _ROWS),
+        about="; ".join(f"{name}: {ASSETS[asset].about}" for name, asset, *_ in _ROWS),
         licence="example media of open-source packages; for evaluation only, not redistributed",
         source="archives on the package index, see: talkbench list assets",
-        assets=tuple(asset for _, asset, _ in _ROWS),
+        assets=tuple(asset for _, asset, *_ in _ROWS),
     )
 
     def samples(self, data: Path | None) -> Sequence[Sample]:
         """The three clips; ``data`` is not used."""
         del data
         samples = []
-        for name, asset, audible in _ROWS:
+        for name, asset, audible, lacks in _ROWS:
             path = locate(asset)
             samples.append(
                 Sample(
@@ -42,6 +50,7 @@ class SampleMedia:
                     video=path,
                     audio=path if audible else None,
                     reference=path,
+                    lacks=lacks,
                 )
             )
         return with_other_audio(samples)

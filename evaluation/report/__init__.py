@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from evaluation.report import html, latex, markdown, spreadsheet
-from evaluation.report.cells import Layout, lay_out
+from evaluation.report.cells import lay_out
 from evaluation.report.facts import Facts, facts
+from evaluation.report.layout import Layout
 from evaluation.report.table import print_table
 from evaluation.results import RESULTS, Results, write_results
 from evaluation.store import write_atomically

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.records import Record
-from evaluation.report.cells import Column, Layout, Row
+from evaluation.report.layout import Column, Layout, Row
 from evaluation.report.numbers import NOTHING, number
 from evaluation.report.strips import Scale, strip
 from evaluation.report.words import count, plain, printable

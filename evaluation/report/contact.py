@@ -16,25 +16,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.records import Record
-from evaluation.report.cells import Layout, Row
+from evaluation.report.layout import Layout, Row
 from evaluation.report.words import plain, printable
 from evaluation.results import Results
 from evaluation.store import safe_name
-from evaluation.video import FrameReader, VideoError, probe
+from evaluation.video import FrameReader, VideoError
 
 SAMPLES = 6
 FRAMES = 5
 _HEIGHT, _WIDTH = 120, 214
 _QUALITY = 82
+_NONE_BUT_THE_FIRST = 1 << 40
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A small JPEG as a ``data:`` address, and its size in pixels."""
+
+    address: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
 class Filmstrip:
-    """Some frames of one video, as ``data:`` addresses, and why there are no more."""
+    """Some frames of one video, and why there are no more."""
 
     name: str
     kind: str
-    images: tuple[str, ...]
+    pictures: tuple[Picture, ...]
     problem: str = ""
 
 
@@ -46,6 +56,11 @@ class Sheet:
     speaker: str
     frames: tuple[int, ...]
     strips: tuple[Filmstrip, ...]
+
+    @property
+    def wide(self) -> bool:
+        """Whether the frames need the whole width of the page."""
+        return any(p.width > 1.2 * p.height for s in self.strips for p in s.pictures)
 
 
 def contact_sheets(root: Path, results: Results, layout: Layout) -> list[Sheet]:
@@ -92,7 +107,7 @@ def _frames(videos: Sequence[Path | None]) -> tuple[int, ...]:
     for path in videos:
         try:
             if path is not None and path.is_file():
-                total = probe(path).declared_frames or _counted(path)
+                total = _counted(path)
                 step = max(1, (total - 1) // (FRAMES - 1))
                 return tuple(range(0, total, step)[:FRAMES])
         except VideoError:
@@ -101,35 +116,38 @@ def _frames(videos: Sequence[Path | None]) -> tuple[int, ...]:
 
 
 def _counted(path: Path) -> int:
-    return sum(len(piece) for piece in FrameReader(path, piece=1))
+    """Frames that really come out; headers may promise others."""
+    reader = FrameReader(path, every=_NONE_BUT_THE_FIRST, piece=1)
+    for _ in reader:
+        pass
+    return reader.frames or 0
 
 
 def _strip(name: str, kind: str, path: Path | None, frames: tuple[int, ...], why: str) -> Filmstrip:
     if path is None or not path.is_file():
         return Filmstrip(name, kind, (), why or "video not found")
     step = frames[1] if len(frames) > 1 else 1
-    images: list[str] = []
+    pictures: list[Picture] = []
     problem = ""
     try:
+        # Read to the end, a few frames beyond the last picture: that finds a file cut short.
         for piece in FrameReader(path, every=step, piece=1):
-            images.append(_address(piece[0]))
-            if len(images) == len(frames):
-                break
-        else:
-            problem = "the video ends here"
+            if len(pictures) < len(frames):
+                pictures.append(_picture(piece[0]))
     except VideoError as error:
-        problem = plain(str(error))
-    return Filmstrip(name, kind, tuple(images), problem)
+        problem = plain(str(error).replace(str(path), path.name))
+    if len(pictures) < len(frames):
+        problem = problem or "the video ends here"
+    return Filmstrip(name, kind, tuple(pictures), problem)
 
 
-def _address(frame: NDArray[np.uint8]) -> str:
+def _picture(frame: NDArray[np.uint8]) -> Picture:
     height, width = frame.shape[:2]
     shrink = min(1.0, _HEIGHT / height, _WIDTH / width)
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
     small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-    ok, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    )
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+    ok, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), quality)
     if not ok:
         raise VideoError("a frame could not be encoded as JPEG")
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    return Picture("data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode(), *size)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.report.cells import Layout
+from evaluation.report.layout import Layout
 from evaluation.report.words import count, ordinal, printable
 from evaluation.results import Results
 from evaluation.stats import LEVEL
@@ -68,7 +68,7 @@ def facts(results: Results, layout: Layout) -> Facts:
     return Facts(
         suite=printable(suite["id"]),
         about=printable(suite.get("about", "")),
-        setting=printable(setting),
+        setting=printable(setting[:1].upper() + setting[1:]),
         clips=len(samples),
         speakers=len({s["speaker"] for s in samples.values()}),
         every=_every(manifest["every"]),
@@ -149,7 +149,7 @@ def _remarks(results: Results, layout: Layout) -> list[str]:
         found.append(f"± and [ ]: {LEVEL:.0%} interval over {most} speakers, each left out in turn")
     if 1 in speakers:
         found.append("One speaker: no interval. Clips of one person are not independent")
-    if any(c.mark for c in cells):
+    if layout.marked:
         systems = any(r.kind == "system" for r in layout.rows)
         among = "systems" if systems else "anchors"
         found.append(
@@ -165,14 +165,20 @@ def _remarks(results: Results, layout: Layout) -> list[str]:
 
 
 def _lead(layout: Layout) -> str:
-    best: dict[str, list[str]] = {}
+    """Which system is best on what, where there was another to be better than."""
+    systems = [r for r in layout.rows if r.kind == "system"]
+    best: dict[tuple[str, ...], list[str]] = {}
+    partial = False
     for column in layout.columns:
-        marked = [r for r in layout.rows if layout.cells[r.key, column.spec.name].mark == "best"]
-        shared = " (shared)" if len(marked) > 1 else ""
-        for row in marked:
-            best.setdefault(row.name, []).append(column.title + shared)
-    parts = [f"{name} on {_and(titles)}" for name, titles in best.items()]
-    return f"Best: {'; '.join(parts)}" if parts else ""
+        rivals = {r.name: layout.cells[r.key, column.spec.name] for r in systems}
+        valued = [c for c in rivals.values() if c.has_value]
+        partial |= any(c.coverage for c in valued)
+        leaders = tuple(name for name, c in rivals.items() if c.mark == "best")
+        if leaders and sum(not c.coverage for c in valued) > 1:
+            best.setdefault(leaders, []).append(column.title)
+    parts = [f"{_and(names)} on {_and(titles)}" for names, titles in best.items()]
+    among = "Best of those with every clip scored" if partial else "Best"
+    return f"{among}: {'; '.join(parts)}" if parts else ""
 
 
 def _and(parts: Sequence[str]) -> str:

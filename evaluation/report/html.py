@@ -11,15 +11,16 @@ from typing import Any
 import jinja2
 
 from evaluation.report import clips, contact, strips
-from evaluation.report.cells import Cell, Change, Layout
 from evaluation.report.facts import Facts, card_rows, command_rows, environment_rows
 from evaluation.report.failures import grouped_by_reason
+from evaluation.report.layout import Cell, Change, Layout
 from evaluation.report.strips import Bar, Scale
 from evaluation.report.words import printable
 from evaluation.results import Results
 
 _HERE = Path(__file__).parent
 _PLACES = 40
+_OPEN_CLIPS = 12  # longer tables are folded
 
 
 def render(root: Path, results: Results, layout: Layout, said: Facts) -> str:
@@ -43,6 +44,7 @@ def render(root: Path, results: Results, layout: Layout, said: Facts) -> str:
         apart=grouped_by_reason(r for r in results.records if r.status == "not-applicable"),
         places=_PLACES,
         clip_tables=clips.clip_tables(root, results, layout),
+        open_clips=_OPEN_CLIPS,
         strip_clips=clips.STRIPS,
         strip_size=(strips.WIDTH, strips.HEIGHT),
         sheets=contact.contact_sheets(root, results, layout),
@@ -66,11 +68,11 @@ def _cell_bars(layout: Layout) -> Mapping[tuple[str, str], Bar | None]:
             (v for key in judged for v in _ends(layout.cells[key, name])), margin=0.06
         )
         for row in layout.rows:
-            e = layout.cells[row.key, name].estimate
-            known = e is not None and e.value is not None and layout.cells[row.key, name].has_value
+            cell = layout.cells[row.key, name]
+            e = cell.estimate
             bars[row.key, name] = (
                 strips.bar(scale, e.value, e.lo, e.hi)
-                if known and e is not None and e.value is not None
+                if e is not None and e.value is not None and cell.has_value
                 else None
             )
     return bars
@@ -88,7 +90,8 @@ def _change_bars(layout: Layout) -> Mapping[tuple[str, str], Bar | None]:
     bars: dict[tuple[str, str], Bar | None] = {}
     for column in layout.columns:
         cells = {r.key: layout.changes[r.key, column.spec.name] for r in layout.compared}
-        scale = Scale.over([0.0, *(v for c in cells.values() for v in _reach(c))], margin=0.06)
+        judged = [cells[r.key] for r in layout.compared if r.kind != "reference"]
+        scale = Scale.over([0.0, *(v for c in judged for v in _reach(c))], margin=0.06)
         for key, cell in cells.items():
             d = cell.difference
             bars[key, column.spec.name] = (

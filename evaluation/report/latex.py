@@ -1,11 +1,11 @@
-r"""The main table for a paper: ``\input{results}`` in a document with booktabs."""
+r"""The main table for a paper: ``\input{results}`` in a document with booktabs and graphicx."""
 
 from __future__ import annotations
 
 import re
 
-from evaluation.report.cells import Cell, Column, Layout, Row
 from evaluation.report.facts import Facts
+from evaluation.report.layout import Cell, Column, Layout, Row
 from evaluation.report.words import printable
 
 _ESCAPES = {
@@ -21,14 +21,14 @@ _ESCAPES = {
     "*": "{*}",
     "[": "{[}",
     "]": "{]}",
-    "-": "-{}",  # no en dash out of two hyphens
+    "--": "-{}-",  # no dash out of two hyphens
     "±": r"$\pm$",
-    "−": "$-$",
-    "–": "--",
+    "\N{MINUS SIGN}": "$-$",
+    "\N{EN DASH}": "--",
     "…": r"\dots{}",
     "†": r"\textdagger{}",
     "·": r"$\cdot$",
-    "×": r"$\times$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$",
     "∞": r"$\infty$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
@@ -49,16 +49,17 @@ def render(layout: Layout, said: Facts) -> str:
     heads = " & ".join(["", *(_head(c) for c in layout.columns)])
     under = " & ".join(["", *(_small(escape(c.details)) for c in layout.columns)])
     lines = [
-        r"% Needs \usepackage{booktabs}. For names outside Latin script use lualatex or xelatex.",
+        r"% Needs booktabs and graphicx. For names outside Latin script: lualatex or xelatex.",
         r"\begin{table}[t]",
         r"\centering",
         r"\small",
         rf"\caption{{{_caption(said, layout)}}}",
         rf"\label{{tab:{_label(said.suite)}}}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{@{{}}l{'r' * len(layout.columns)}@{{}}}}",
         r"\toprule",
         rf"{heads} \\",
-        *([rf"{under} \\"] if any(c.details for c in layout.columns) else []),
+        *([rf"{under} \\"] if layout.detailed else []),
         r"\midrule",
     ]
     for row in layout.rows:
@@ -66,7 +67,7 @@ def render(layout: Layout, said: Facts) -> str:
             lines.append(r"\addlinespace")
         cells = (_cell(layout.cells[row.key, c.spec.name]) for c in layout.columns)
         lines.append(rf"{' & '.join([_name(row), *cells])} \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [r"\bottomrule", r"\end{tabular}}"]
     for key, text in layout.notes:
         lines += ["", rf"{{\footnotesize\textsuperscript{{{key}}} {escape(text)}}}"]
     return "\n".join([*lines, r"\end{table}", ""])
@@ -99,7 +100,7 @@ def _caption(said: Facts, layout: Layout) -> str:
     sentences = [*said.warnings, f"{said.suite}: {said.scored}"]
     sentences += [f"{c.title} over {c.frames}" for c in layout.columns if c.frames]
     marks = r"Best \textbf{bold}, second \underline{underlined}."
-    marked = any(c.mark for c in layout.cells.values())
+    marked = layout.marked
     text = " ".join(f"{escape(s)}." for s in [*sentences, *said.remarks])
     return f"{text} {marks}" if marked else text
 

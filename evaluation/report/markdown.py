@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from evaluation.report.cells import Cell, Change, Column, Layout, Row
 from evaluation.report.facts import Facts, card_rows, command_rows, environment_rows
 from evaluation.report.failures import Group, grouped_by_reason
+from evaluation.report.layout import Cell, Change, Column, Layout, Row
 from evaluation.report.numbers import NOTHING
 from evaluation.report.words import count, listed
 from evaluation.results import Results
@@ -18,7 +18,8 @@ _PLACES = 20
 def escape(text: str) -> str:
     """Text that Markdown and HTML leave as it is, inside tables too."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]|~$])", r"\\\1", text).replace("@", "&#64;")
+    text = re.sub(r"([\\`*_{}\[\]|~$])", r"\\\1", text)
+    return re.sub(r"(?<!\w)@", "&#64;", text)  # nobody is to be called by a file name
 
 
 def render(results: Results, layout: Layout, said: Facts) -> str:
@@ -49,7 +50,7 @@ def _main(layout: Layout, said: Facts) -> str:
         for row in layout.rows
     ]
     notes = [f"- <sup>{key}</sup> {escape(text)}" for key, text in layout.notes]
-    if any(c.mark for c in layout.cells.values()):
+    if layout.marked:
         notes.append("- **Best** bold, <ins>second</ins> underlined")
     notes += [f"- {escape(remark)}" for remark in said.remarks]
     return "\n\n".join(["## Results", _table(heads, rows), "\n".join(notes)]).rstrip()
@@ -111,8 +112,8 @@ def _failures(results: Results) -> str:
 
 def _group(group: Group) -> str:
     places = [f"{escape(p.generator)} on {escape(p.sample)}" for p in group.places]
-    values = count(group.values, "value")
-    return f"- {values}, {group.status}: {escape(group.reason)}: {listed(places, _PLACES)}"
+    what = f"{count(group.values, 'value')} {group.status.replace('-', ' ')}"
+    return f"- {what}: {escape(group.reason)} ({listed(places, _PLACES)})"
 
 
 def _cards(layout: Layout) -> str:

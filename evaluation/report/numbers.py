@@ -15,12 +15,12 @@ _TINY = 1e-3
 def decimals(values: Iterable[float]) -> int:
     """Digits behind the point for a column, so that its largest number has about four in all.
 
-    31.4 dB gets 2, 0.91 gets 4, and 100 dB beside 31 dB still 2.
+    31.4 dB gets 2, a similarity up to 1 gets 4, and 100 dB beside 31 dB still 2.
     """
     largest = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
     if 1e-9 < largest < _TINY:
         return _SIGNIFICANT - 2 - math.floor(math.log10(largest))
-    before = math.floor(math.log10(largest)) + 1 if largest >= 1 else 0
+    before = math.floor(math.log10(largest)) + 1 if largest > 1 else 0
     return min(max(_SIGNIFICANT - before, _LEAST), _MOST)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.report.cells import Cell, Column, Layout, Row, lay_out
+from evaluation.report.cells import lay_out
 from evaluation.report.facts import Facts, facts
 from evaluation.report.failures import Group, grouped_by_reason
+from evaluation.report.layout import Cell, Column, Layout, Row
 from evaluation.report.words import count, listed
 from evaluation.results import Results
 
@@ -41,8 +43,7 @@ def print_table(results: Results, console: Console) -> None:
     if groups:
         console.print()
         console.print(Text(_capital(said.failures), "bold red"))
-        for line in _failure_lines(groups):
-            console.print(line)
+        console.print(_failures(groups))
     console.print()
 
 
@@ -50,51 +51,44 @@ def print_table(results: Results, console: Console) -> None:
 class _Drawn:
     """One metric's column with its parts padded to stand under each other."""
 
-    head: Text
+    column: Column
     cells: dict[str, Text]
 
     @property
+    def title(self) -> str:
+        return f"{self.column.title} {self.column.arrow}"
+
+    @property
     def width(self) -> int:
-        lines = [*self.head.split(), *self.cells.values()]
-        return max(line.cell_len for line in lines)
+        heads = (cell_len(self.title), cell_len(self.column.details))
+        return max(*heads, *(line.cell_len for line in self.cells.values()))
 
     @classmethod
     def of(cls, column: Column, layout: Layout, *, styled: bool) -> _Drawn:
         cells = {r.key: layout.cells[r.key, column.spec.name] for r in layout.rows}
-        values = max(len(_value(c, styled=styled)) for c in cells.values())
+        values = max(len(c.value) for c in cells.values())
         intervals = max(len(c.interval) for c in cells.values())
-        drawn = {key: _cell(cell, values, intervals, styled=styled) for key, cell in cells.items()}
-        head = Text(f"{column.title} {column.arrow}", "bold")
-        if any(c.details for c in layout.columns):
-            head.append(f"\n{column.details}", "not bold dim")
-        return cls(head, drawn)
+        # Where bold and underlined cannot be seen, signs take their place.
+        signs = not styled and any(c.mark for c in cells.values())
+        drawn = {key: _cell(c, values, intervals, signs=signs) for key, c in cells.items()}
+        return cls(column, drawn)
 
 
-def _value(cell: Cell, *, styled: bool) -> str:
-    """Where bold and underlined cannot be seen, signs take their place."""
-    sign = "" if styled or not cell.mark else {"best": "*", "second": "+"}[cell.mark]
-    return f"{cell.value}{sign}"
-
-
-def _cell(cell: Cell, values: int, intervals: int, *, styled: bool) -> Text:
-    text = Text(no_wrap=True)
-    shown = _value(cell, styled=styled)
-    pad = values - len(shown)
-    if cell.has_value and not styled and not cell.mark:
-        pad -= min(pad, 1)  # the column of signs stays free
+def _cell(cell: Cell, values: int, intervals: int, *, signs: bool) -> Text:
     style = {"": "", "best": "bold", "second": "underline"}[cell.mark]
-    text.append(" " * pad).append(shown, style or ("" if cell.has_value else "dim"))
-    text.append(" " * (values - pad - len(shown)))
+    text = Text(" " * (values - len(cell.value)), no_wrap=True)
+    text.append(cell.value, style if cell.has_value else "dim")
+    if signs:
+        text.append({"": " ", "best": "*", "second": "+"}[cell.mark])
     if cell.note:
         text.append(f" ({cell.note})", "dim")
-    if cell.interval:
-        text.append(f" {cell.interval}", "dim")
+    if intervals and (cell.interval or cell.coverage) and not (cell.note and not cell.interval):
+        text.append(f" {cell.interval:<{intervals}}", "dim")
     if cell.coverage:
-        used = len(cell.interval) + 1 if cell.interval else 0
-        pad = intervals + 1 - used if intervals and not cell.note else 0
-        text.append(" " * pad).append(f" {cell.coverage}", "yellow")
+        text.append(f" {cell.coverage}", "yellow")
     if cell.frames:
         text.append(f" {cell.frames}", "dim")
+    text.rstrip()
     return text
 
 
@@ -120,8 +114,12 @@ def _name(row: Row) -> str:
 def _table(block: list[_Drawn], layout: Layout, width: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="")
     table.add_column("", max_width=min(_NAME_WIDTH, width // 2), no_wrap=True, overflow="ellipsis")
+    detailed = any(c.column.details for c in block)
     for column in block:
-        table.add_column(column.head, no_wrap=True, overflow="fold")
+        head = Text(column.title, "bold")
+        if detailed:
+            head = Text.assemble((column.title, "bold"), "\n", (column.column.details, "dim"))
+        table.add_column(head, no_wrap=True, overflow="fold")
     for row in layout.rows:
         name = Text(_name(row), "" if row.kind == "system" else "dim")
         table.add_row(name, *(column.cells[row.key] for column in block))
@@ -137,7 +135,7 @@ def _head(said: Facts) -> Text:
 
 def _below(said: Facts, layout: Layout, *, styled: bool) -> list[Text]:
     lines = [Text(f"({key}) {text}", "dim") for key, text in layout.notes]
-    if any(c.mark for c in layout.cells.values()):
+    if layout.marked:
         signs = Text("best", "bold") if styled else Text("* best")
         signs.append(", ", "not bold").append(
             "second" if styled else "+ second", "not bold underline"
@@ -146,18 +144,18 @@ def _below(said: Facts, layout: Layout, *, styled: bool) -> list[Text]:
     return [*lines, *(Text(remark, "dim") for remark in said.remarks)]
 
 
-def _failure_lines(groups: list[Group]) -> list[Text]:
-    lines = []
+def _failures(groups: list[Group]) -> Table:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(justify="right", style="red")
+    grid.add_column(overflow="fold")
     for group in groups[:_GROUPS]:
-        line = Text(f"{group.values:>4} ", "red")
-        line.append(group.reason, "default")
-        lines.append(line)
-        places = [f"{p.generator} · {p.sample}" for p in group.places]
-        lines.append(Text(f"     {listed(places, _PLACES)}", "dim"))
+        grid.add_row(str(group.values), Text(group.reason))
+        places = [f"{p.generator} on {p.sample}" for p in group.places]
+        grid.add_row("", Text(listed(places, _PLACES), "dim"))
     rest = sum(g.values for g in groups[_GROUPS:])
     if rest:
-        lines.append(Text(f"     … and {count(rest, 'value')} more, see records.jsonl", "dim"))
-    return lines
+        grid.add_row("", Text(f"… and {count(rest, 'value')} more, see records.jsonl", "dim"))
+    return grid
 
 
 def _capital(text: str) -> str:

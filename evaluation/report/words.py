@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_FOLDERS = re.compile(r"(?<![\w.:/])(?:/[^/\s:]+)+/(?=[^/\s:])")
+_FOLDERS = re.compile(
+    r"(?<![\w.:/])(?:/[^/\s:]+)+/(?=[^/\s:])"  # /home/me/clip.mp4
+    r"|(?<!\S)(?:[^\s/:]+/)+(?=[^\s/:]+\.[A-Za-z])"  # runs/try/clip.mp4
+)
 
 
 def printable(text: str) -> str:
