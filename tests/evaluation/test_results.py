@@ -47,6 +47,7 @@ class Given:
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     """Results of systems whose clips have the given values, one speaker a clip."""
+
     def write(path, value):
         path.parent.mkdir(parents=True, exist_ok=True)
         with VideoWriter(path, width=32, height=32, fps=Fraction(25)) as writer:
