@@ -5,6 +5,7 @@ Reads a run's folder and nothing else: no video is opened, no network is run.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -202,6 +203,9 @@ def _measurement(metric: Metric, record: Record, store: TrackStore) -> Measureme
     )
 
 
+_NOTHING = Interval(0.0, None, None, 0)
+
+
 def _estimate(metric: Metric, generator: str, column: _Column) -> Estimate:
     applicable = [r for r in column.records if r.status != "not-applicable"]
     note = ""
@@ -209,7 +213,9 @@ def _estimate(metric: Metric, generator: str, column: _Column) -> Estimate:
         interval = estimate(metric, list(column.scored.values()))
         value: float | None = interval.value
     except UnscorableError as error:
-        interval, value, note = Interval(0.0, None, None, 0), None, str(error)
+        interval, value, note = _NOTHING, None, str(error)
+    if value is not None and not math.isfinite(value):
+        interval, value, note = _NOTHING, None, f"the aggregate is {value}"
     if value is None and applicable:
         reasons = Counter(r.reason for r in applicable if r.status != "ok")
         note = reasons.most_common(1)[0][0] if reasons else note
@@ -243,7 +249,7 @@ def _difference(
         found = paired_difference(metric, clips[generator].scored, clips[baseline].scored)
     except UnscorableError:
         return None
-    if found is None:
+    if found is None or not math.isfinite(found[0].value):
         return None
     interval, n_common = found
     return Difference(
@@ -271,14 +277,15 @@ def _marks(
     kinds = {g: spec["kind"] for g, spec in manifest["generators"].items()}
     ranked = "system" if "system" in kinds.values() else "anchor"
     sign = -1 if metric.spec.direction == "higher" else 1
+    asked = len(manifest["samples"])
     left = sorted(
-        (
-            (sign * e.value, g)
-            for g, e in column.items()
-            if kinds[g] == ranked and e.value is not None and e.n_failed == 0
-        ),
+        (sign * e.value, g)
+        for g, e in column.items()
+        if kinds[g] == ranked and e.value is not None and e.n_scored + e.n_not_applicable == asked
     )
     marks: dict[str, Mark] = {}
+    if len(left) < 2:  # nobody is best of one
+        return marks
     for mark in ("best", "second"):
         if not left:
             break

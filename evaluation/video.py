@@ -29,8 +29,6 @@ PIECE_BYTES = 48 << 20
 _LOST_FRAMES_ALLOWED = 2
 _LOST_SHARE_ALLOWED = 0.01
 
-av.logging.set_level(av.logging.PANIC)  # decoder chatter; errors reach us as exceptions
-
 
 class VideoError(ValueError):
     """A file cannot be read as a video; the text names the file and what is wrong."""

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.generate import video_of
 from evaluation.records import Record
 from evaluation.report.layout import Layout, Row
 from evaluation.report.words import plain, printable
 from evaluation.results import Results
-from evaluation.store import safe_name
 from evaluation.video import FrameReader, VideoError
 
 SAMPLES = 6
@@ -76,25 +76,13 @@ def _sheet(
     known = Path(reference) if reference else None
     # The ground truth is the reference: it is shown once.
     rows = [r for r in layout.rows if r.kind != "reference" or known is None]
-    found = {r.key: _video(root, about, r.key, sample) for r in rows}
+    found = {r.key: video_of(root, r.key, sample) for r in rows}
     frames = _frames([known, *found.values()])
     strips = [] if known is None else [_strip("reference", "reference", known, frames, "")]
     for row in rows:
         why = _why_missing(results.records, row, sample)
         strips.append(_strip(row.name, row.kind, found[row.key], frames, why))
     return Sheet(printable(sample), printable(about["speaker"]), frames, tuple(strips))
-
-
-def _video(root: Path, about: Mapping[str, Any], generator: str, sample: str) -> Path | None:
-    inside = root / "videos" / safe_name(generator) / f"{safe_name(sample)}.mp4"
-    if inside.is_file():
-        return inside
-    entry = about.get("videos", {}).get(generator)
-    path = entry.get("path") if isinstance(entry, Mapping) else entry
-    if not path:
-        return None
-    outside = root / path  # an absolute path stays as it is
-    return outside if outside.is_file() else None
 
 
 def _why_missing(records: Sequence[Record], row: Row, sample: str) -> str:

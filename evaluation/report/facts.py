@@ -111,7 +111,12 @@ def environment_rows(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def command_rows(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """When which command was given."""
-    return [(printable(c["at"]), printable(c["line"])) for c in manifest.get("commands", [])]
+    commands = manifest.get("commands", [])
+    return [(_moment(printable(c["at"])), printable(c["line"])) for c in commands]
+
+
+def _moment(at: str) -> str:
+    return at.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _asset(name: str) -> str:
@@ -143,10 +148,11 @@ def _warnings(limit: int | None, missing: int, values: int) -> list[str]:
 def _remarks(results: Results, layout: Layout) -> list[str]:
     cells = layout.cells.values()
     found = []
-    speakers = [c.estimate.n_speakers for c in cells if c.has_value and c.estimate]
+    speakers = {c.counts.speakers for c in cells if c.has_value}
     if any(c.interval for c in cells):
-        most = max(speakers)
-        found.append(f"± and [ ]: {LEVEL:.0%} interval over {most} speakers, each left out in turn")
+        least, most = (f(c.counts.speakers for c in cells if c.interval) for f in (min, max))
+        span = str(most) if least == most else f"{least} to {most}"
+        found.append(f"± and [ ]: {LEVEL:.0%} interval over {span} speakers, each left out in turn")
     if 1 in speakers:
         found.append("One speaker: no interval. Clips of one person are not independent")
     if layout.marked:

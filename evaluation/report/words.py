@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _FOLDERS = re.compile(
-    r"(?<![\w.:/])(?:/[^/\s:]+)+/(?=[^/\s:])"  # /home/me/clip.mp4
+    r"(?<![\w.:/])(?:/[^/\s:]+)+/(?=[^/\s:])"  # /data/run/clip.mp4
     r"|(?<!\S)(?:[^\s/:]+/)+(?=[^\s/:]+\.[A-Za-z])"  # runs/try/clip.mp4
 )
 

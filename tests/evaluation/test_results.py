@@ -119,8 +119,8 @@ def test_lower_is_better_where_the_card_says_so(results):
 
 
 def test_partial_coverage_wins_nothing(results):
-    found = results(a=[90, 90, None], b=[10, 10, 10])
-    assert marks(found) == {"a": "", "b": "best"}
+    found = results(a=[90, 90, None], b=[10, 10, 10], c=[9, 9, 9])
+    assert marks(found) == {"a": "", "b": "best", "c": "second"}
     row = found.estimates["a", "given"]
     assert (row.value, row.n_scored, row.n_attempted, row.n_failed) == (90, 2, 3, 1)
     difference = found.differences["b", "given"]
@@ -137,18 +137,38 @@ def test_nothing_scored_is_no_value_and_a_reason(results):
 
 def test_what_a_sample_lacks_is_not_applicable_and_counted_apart(results):
     metric = Given(needs=("face",))
-    found = results(metric, lacks={1: {"face": "turned away"}}, a=[5, 200, 7])
+    found = results(metric, lacks={1: {"face": "turned away"}}, a=[5, 200, 7], b=[1, 2, 3])
     row = found.estimates["a", "given"]
     assert (row.value, row.n_scored, row.n_attempted, row.n_failed) == (6, 2, 2, 0)
     assert row.n_not_applicable == 1
     assert row.mark == "best"
-    (record,) = [r for r in found.records if r.status == "not-applicable"]
+    record = next(r for r in found.records if r.status == "not-applicable")
     assert (record.sample, record.reason) == ("c1", "turned away")
 
 
 def test_one_speaker_has_no_interval(results):
     row = results(a=[5]).estimates["a", "given"]
     assert (row.value, row.lo, row.hi, row.n_speakers) == (5, None, None, 1)
+
+
+def test_nobody_is_best_of_one(results):
+    assert marks(results(a=[5, 6])) == {"a": ""}
+
+
+def test_an_unfinished_run_marks_nobody_who_is_not_through(results, tmp_path):
+    results(a=[9, 9], b=[5, 5], c=[4, 4])
+    log = tmp_path / "run" / "records.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[1:]))
+    assert marks(build(tmp_path / "run")) == {"a": "", "b": "best", "c": "second"}
+
+
+def test_a_number_that_is_none_is_no_value(results):
+    class Infinite(Given):
+        def aggregate(self, measurements):
+            return float("inf")
+
+    row = results(Infinite(), a=[1, 2], b=[1, 2]).estimates["a", "given"]
+    assert (row.value, row.note) == (None, "the aggregate is inf")
 
 
 def test_an_unknown_baseline_is_named(results, tmp_path):
