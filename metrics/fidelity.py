@@ -1,7 +1,8 @@
 """PSNR and SSIM: how far each frame's pixels are from the reference's.
 
 Both are exact: PSNR sums squares in integers, SSIM filters in float64. There is one SSIM engine;
-the libraries of the field differ in four settings of it (``SsimRule``), worth up to 0.01.
+the libraries of the field differ in three settings of it (``SsimRule``), worth a few thousandths
+on faces of 256x256 and hundredths on larger frames.
 """
 
 from __future__ import annotations
@@ -113,9 +114,9 @@ def _floats(frame: NDArray[np.uint8], block: int) -> NDArray[np.float64]:
     if block == 1:
         return frame.astype(np.float64, order="C")
     height, width = frame.shape[0] // block, frame.shape[1] // block
-    blocks = frame[: height * block, : width * block].reshape(height, block, width, block, 3)
-    means: NDArray[np.float64] = blocks.mean(axis=(1, 3), dtype=np.float64)
-    return means
+    whole = frame[: height * block, : width * block].astype(np.float64, order="C")
+    means = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(means, dtype=np.float64)
 
 
 def _similarity(x: NDArray[np.float64], y: NDArray[np.float64], rule: SsimRule) -> float:

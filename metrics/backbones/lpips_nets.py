@@ -24,7 +24,6 @@ from metrics.assets import locate
 from metrics.backbones.device import device, exact, pieces, to_tensor
 from metrics.base import Frames
 
-_BATCH_PIXELS = 1 << 20
 _STRIP_VALUES = 1 << 20
 
 Conv = Callable[..., Tensor]
@@ -65,16 +64,18 @@ class LpipsNet:
         taps: The backbone.
         layers: Its number of convolutions.
         smallest: Frames with a side below this (px) leave nothing for the last tap.
+        batch_pixels: Pixels of one side that are fastest together; 1080p goes frame by frame.
     """
 
     asset: str
     taps: Callable[[Tensor, Conv], Iterator[Tensor]]
     layers: int
     smallest: int
+    batch_pixels: int
 
 
-ALEX = LpipsNet("lpips-alex", _alexnet, layers=5, smallest=31)
-VGG = LpipsNet("lpips-vgg", _vgg16, layers=13, smallest=16)
+ALEX = LpipsNet("lpips-alex", _alexnet, layers=5, smallest=31, batch_pixels=1 << 19)
+VGG = LpipsNet("lpips-vgg", _vgg16, layers=13, smallest=16, batch_pixels=1 << 16)
 
 
 @dataclass(frozen=True)
@@ -160,11 +161,20 @@ def distances(a: Frames, b: Frames, net: LpipsNet = ALEX) -> NDArray[np.float64]
     Raises:
         AssetMissingError: The weights are not on this machine.
     """
+    # Equal frames have equal features: the network need not be asked.
+    differ = np.array([not np.array_equal(x, y) for x, y in zip(a, b, strict=True)], dtype=bool)
+    found = np.zeros(len(a))
+    if differ.any():
+        found[differ] = _of_different(a[differ], b[differ], net)
+    return found
+
+
+def _of_different(a: Frames, b: Frames, net: LpipsNet) -> NDArray[np.float64]:
     on = device()
     weights = _weights(net, on)
-    found: list[NDArray[np.float64]] = [np.empty(0)]
+    found: list[NDArray[np.float64]] = []
     with exact():
-        for piece in pieces(a, _BATCH_PIXELS, most=1 if on.type == "cpu" else 64):
+        for piece in pieces(a, net.batch_pixels, most=64):
             sides = (net.taps(_normalised(x[piece], on), weights.conv) for x in (a, b))
             distance = sum(
                 _tap_distance(x, y, head) for x, y, head in zip(*sides, weights.heads, strict=True)

@@ -64,8 +64,8 @@ class TestAgainstScikitImage:
 
 
 @pytest.mark.reference
-# 383: last size left alone; 384: round(1.5) = 2; 640: round(2.5) = 2, halves go to even.
-@pytest.mark.parametrize("size", [(144, 176), (383, 400), (384, 401), (640, 643)])
+# 383: last size left alone; 384: round(1.5) = 2; 640: round(2.5) = 2, halves go to even; 650: 3.
+@pytest.mark.parametrize("size", [(144, 176), (383, 400), (384, 401), (640, 643), (650, 661)])
 def test_ssim_equals_piq(official, size):
     piq = official("piq")
     a, b = similar(1, 1, *size, 3)

@@ -91,6 +91,16 @@ class TestLaws:
     def test_a_video_against_itself_is_exactly_zero(self, metric, carphone, pair):
         assert metric.measure(pair(carphone[:2], carphone[:2])).per_frame.tolist() == [0, 0]
 
+    def test_equal_frames_among_others_are_zero_where_they_stand(
+        self, metric, carphone, blurred, pair
+    ):
+        gt, damaged = carphone[:4], carphone[:4].copy()
+        damaged[[0, 2]] = blurred(gt[[0, 2]], 2)
+        mixed = metric.measure(pair(damaged, gt)).per_frame
+        alone = metric.measure(pair(damaged[[0, 2]], gt[[0, 2]])).per_frame
+        assert mixed[[1, 3]].tolist() == [0, 0]
+        np.testing.assert_allclose(mixed[[0, 2]], alone, atol=1e-7)
+
     def test_more_blur_is_worse(self, metric, carphone, blurred, pair):
         gt = carphone[:1]
         ladder = [metric.measure(pair(blurred(gt, s), gt)).value for s in (0.5, 1, 2, 4)]
