@@ -33,6 +33,11 @@ class Encoding:
 
 LOSSLESS = Encoding(None)
 
+# Records quote hashes of these files, and a number must not depend on what else the machine is
+# doing. x264's macroblock tree gave up to three different files for one input on one machine
+# (fourteen of fourteen equal without it); the thread count is part of its decisions too.
+_REPEATABLE = {"threads": "1", "mbtree": "0"}
+
 
 class VideoWriter:
     """Writes an MP4; the file appears under its name only when it is whole.
@@ -71,10 +76,10 @@ class VideoWriter:
         stream.width, stream.height = width, height
         if encoding.lossless:
             stream.pix_fmt = "rgb24"
-            stream.options = {"qp": "0", "preset": "veryfast"}
+            stream.options = {"qp": "0", "preset": "veryfast", **_REPEATABLE}
         else:
             stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
-            stream.options = {"crf": str(encoding.crf), "preset": "medium"}
+            stream.options = {"crf": str(encoding.crf), "preset": "medium", **_REPEATABLE}
         self._video = stream
         self._sound: AudioStream | None = None
         if audio is not None:
@@ -88,7 +93,8 @@ class VideoWriter:
         """Append uint8 RGB [n, H, W, 3]."""
         for pixels in frames:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-            self._container.mux(self._video.encode(frame))
+            converted = frame.reformat(format=self._video.pix_fmt, threads=1)
+            self._container.mux(self._video.encode(converted))
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """Videos: every frame once, exact, upright, and clear words about damaged files."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -220,6 +221,19 @@ def test_memory_does_not_grow_with_length(tmp_path, write_clip):
         write_clip(path, frames=frames, audio=False)
         largest.append(max(p.nbytes for p in FrameReader(path, piece=8)))
     assert largest[0] == largest[1]
+
+
+@pytest.mark.parametrize("encoding", [LOSSLESS, Encoding(35)])
+def test_writing_twice_gives_the_same_bytes(tmp_path, write_clip, encoding):
+    """Also while the machine is busy: four at once."""
+    paths = [tmp_path / f"{i}.mp4" for i in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(
+            pool.map(
+                lambda p: write_clip(p, width=320, height=240, frames=40, encoding=encoding), paths
+            )
+        )
+    assert len({p.read_bytes() for p in paths}) == 1
 
 
 def test_encoding_says_whether_it_is_lossless():
