@@ -11,7 +11,7 @@ from evaluation.cli.console import bring_assets, console, size_text
 from metrics import assets as store
 
 
-@click.group()
+@click.group(short_help="Weights and sample media: list, get, verify.")
 def assets() -> None:
     """Weights and sample media: where they are, where they come from.
 

@@ -11,7 +11,7 @@ from evaluation.cli.options import workers as workers_option
 from evaluation.cli.run import plan_of
 
 
-@click.command()
+@click.command(short_help="The sample suite with the anchors, then the report.")
 @click.option(
     "--out",
     "root",

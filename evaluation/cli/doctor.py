@@ -37,7 +37,7 @@ class Finding:
     text: str
 
 
-@click.command()
+@click.command(short_help="What works on this machine, and what to do about the rest.")
 def doctor() -> None:
     """Check environment, packages, codecs, devices, assets, plug-ins, and score one tiny clip."""
     bad = 0

@@ -9,13 +9,13 @@ from rich.table import Table
 
 from evaluation.cli.assets import asset_table
 from evaluation.cli.console import console
-from evaluation.registry import BrokenPluginError, Listed, cards_of, listing
+from evaluation.registry import BrokenPluginError, Listed, cards_of, listing, load_dataset
 from metrics.assets import ASSETS, find, lookup
 
 _Row = tuple[str, str, str, str, str]
 
 
-@click.command("list")
+@click.command("list", short_help="What there is, and what it lacks.")
 @click.argument(
     "kind", type=click.Choice(["suites", "generators", "metrics", "datasets", "assets"])
 )
@@ -44,7 +44,7 @@ def _datasets() -> Iterable[_Row]:
 
 def _suites() -> Iterable[_Row]:
     for entry in listing("suites"):
-        yield _row(entry, lambda s: (s.version, s.about, ()))
+        yield _row(entry, lambda s: (s.version, s.about, load_dataset(s.dataset).spec.assets))
 
 
 def _metrics() -> Iterable[_Row]:

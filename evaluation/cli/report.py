@@ -13,7 +13,7 @@ from evaluation.report import FORMATS, print_table, write_report
 from evaluation.results import build, write_results
 
 
-@click.command()
+@click.command(short_help="Tables and pages of a run, written again.")
 @click.argument("root", metavar="RUN", type=click.Path(path_type=Path))
 @click.option(
     "-o",

@@ -13,7 +13,7 @@ from evaluation.registry import load_dataset, load_generator, load_metrics, load
 from metrics.assets import ASSETS
 
 
-@click.command()
+@click.command(short_help="Generators on a suite: generate, score, report.")
 @click.argument("suite_name", metavar="SUITE")
 @click.option(
     "-g",

@@ -27,7 +27,7 @@ SCORE = Suite(
 )
 
 
-@click.command()
+@click.command(short_help="Finished videos against references, paired by name.")
 @click.option("--reference", required=True, type=_FOLDER, help="Folder of reference videos.")
 @click.option(
     "--generated",

@@ -37,6 +37,21 @@ class Counts:
         """``2/3``, empty where every clip is scored."""
         return f"{self.scored}/{self.asked}" if self.scored < self.asked else ""
 
+    @property
+    def full_fraction(self) -> str:
+        """``3/3``."""
+        return f"{self.scored}/{self.asked}"
+
+    @property
+    def rest(self) -> str:
+        """What the fraction leaves out: ``1 not applicable, 1 failed``; empty where nothing is."""
+        parts = (
+            (self.failed, "failed"),
+            (self.waiting, "not yet"),
+            (self.not_applicable, "not applicable"),
+        )
+        return ", ".join(f"{n} {what}" for n, what in parts if n)
+
 
 def counts(results: Results, estimate: Estimate | None) -> Counts:
     """Count one cell."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluation.report.layout import Layout
 from evaluation.report.words import count, ordinal, printable
-from evaluation.results import Results
+from evaluation.results import MIN_SPEAKERS_FOR_TIES, Results
 from evaluation.stats import LEVEL
 from metrics import MetricSpec
 from metrics.assets import ASSETS
@@ -158,10 +158,13 @@ def _remarks(results: Results, layout: Layout) -> list[str]:
     if layout.marked:
         systems = any(r.kind == "system" for r in layout.rows)
         among = "systems" if systems else "anchors"
-        found.append(
-            f"Best and second are marked among {among} with every clip scored; those that "
-            "paired differences cannot tell apart share a mark"
+        rule = (
+            "those that paired differences cannot tell apart share a mark"
+            if len({s["speaker"] for s in results.manifest["samples"].values()})
+            >= MIN_SPEAKERS_FOR_TIES
+            else f"by value, since fewer than {MIN_SPEAKERS_FOR_TIES} speakers tell no rows apart"
         )
+        found.append(f"Best and second are marked among {among} with every clip scored; {rule}")
     if any(c.coverage for c in cells):
         found.append("A fraction is clips scored of clips asked for; the mean is over those alone")
     if any(r.trained_on_this for r in layout.rows):

@@ -88,16 +88,14 @@ def _change(change: Change) -> str:
 
 
 def _coverage(layout: Layout) -> str:
-    heads = ["Generator", "Metric", "scored", "asked for", "failed", "not yet", "not applicable"]
-    heads += ["speakers", "frames"]
+    heads = ["Generator", *(escape(c.title) for c in layout.columns)]
     rows = []
     for row in layout.rows:
-        for column in layout.columns:
-            c = layout.cells[row.key, column.spec.name].counts
-            numbers = (c.scored, c.asked, c.failed, c.waiting, c.not_applicable)
-            texts = map(str, (*numbers, c.speakers, c.frames))
-            rows.append([_row(row), escape(column.spec.id), *texts])
-    return "\n\n".join(["## Coverage, in clips", _table(heads, rows, left=2)])
+        cells = (layout.cells[row.key, c.spec.name].counts for c in layout.columns)
+        texts = (c.full_fraction + (f" ({c.rest})" if c.rest else "") for c in cells)
+        rows.append([_row(row), *texts])
+    said = "Clips scored of clips asked for."
+    return "\n\n".join(["## Coverage", said, _table(heads, rows)])
 
 
 def _failures(results: Results) -> str:
@@ -139,6 +137,6 @@ def _row(row: Row) -> str:
     return escape(row.name) + (" †" if row.trained_on_this else "")
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    rule = ["---"] * left + ["--:"] * (len(heads) - left)
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    rule = ["---"] + ["--:"] * (len(heads) - 1)
     return "\n".join(f"| {' | '.join(c or NOTHING for c in row)} |" for row in (heads, rule, *rows))

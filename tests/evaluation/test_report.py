@@ -282,6 +282,26 @@ def test_partial_coverage_is_shown_and_never_marked(results, report):
     assert "interval over 2 to 3 speakers" in files["results.md"]
 
 
+def test_coverage_stands_apart_for_every_cell(results, report):
+    whole = results.estimates["partial", "psnr"]
+    results.estimates["partial", "psnr"] = dataclasses.replace(
+        whole, n_attempted=2, n_failed=0, n_not_applicable=1
+    )
+    files = report(results)
+    table = files["results.md"].split("## Coverage")[1].split("##")[0]
+    rows = {row.split(" | ")[0].strip("| "): row for row in table.strip().splitlines()}
+    assert "| 3/3 | 3/3 | 3/3 |" in rows["tie\\_1"]
+    assert "| 2/2 (1 not applicable) | 2/3 (1 failed) | 2/3 (1 failed) |" in rows["partial"]
+    assert "2/2" in Page(files["index.html"]).text
+    assert "1 not applicable; 2 speakers, 500 frames" in Page(files["index.html"]).text
+
+
+def test_marks_by_value_are_said_to_be(results, report):
+    assert "by value, since fewer than 5 speakers" in report(results)["results.md"]
+    results.manifest["samples"] |= {f"x{i}": {"speaker": f"x{i}"} for i in range(4)}
+    assert "cannot tell apart share a mark" in report(results)["results.md"]
+
+
 def test_a_cell_without_a_value_says_why(results, report):
     files = report(results)
     page = Page(files["index.html"])
