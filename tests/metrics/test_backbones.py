@@ -199,4 +199,4 @@ def test_missing_weights_say_how_to_get_them():
         InceptionFeatures().extract(frames, {})
     for net in (lpips_nets.ALEX, lpips_nets.VGG):
         with pytest.raises(AssetMissingError, match=f"talkbench assets get {net.asset}"):
-            lpips_nets.distances(frames, frames, net)
+            lpips_nets.distances(frames, frames + 1, net)
