@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -141,6 +142,15 @@ def _start_worker(setting: Setting, threads: int) -> None:
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     _worker_setting[:] = [setting]
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A run killed with -9 cannot stop its workers: each goes when it sees that."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(unit: _Unit) -> list[Record]:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -194,6 +195,38 @@ def test_a_worker_that_dies_costs_one_record(clips, tmp_path, monkeypatch):
     found = {r.sample: r.status for r in records}
     assert found == {"a_000": "ok", "a_001": "ok", "b_000": "failed", "c_000": "ok"}
     assert "died twice" in next(r.reason for r in records if r.status == "failed")
+
+
+def test_workers_go_when_their_run_is_killed(tmp_path, write_clip):
+    for i in range(8):
+        write_clip(tmp_path / "data" / f"s{i}_000.mp4", frames=200, seed=i)
+    command = [
+        *(sys.executable, "-m", "evaluation.cli", "run", "folder", "--data", tmp_path / "data"),
+        *("-g", "shifted", "-m", "psnr", "--workers", "2", "-o", tmp_path / "run"),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    records = tmp_path / "run" / "records.jsonl"
+    wait_until(lambda: records.exists() and records.stat().st_size > 0)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not group_lives(process.pid))
+
+
+def wait_until(reached, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def group_lives(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_kill_nine_in_the_middle_loses_and_doubles_nothing(tmp_path, write_clip, records_of):
