@@ -7,6 +7,7 @@ written losslessly, so that each shows its own damage alone; ``reencoded`` is th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -86,7 +87,8 @@ class Shifted:
 
     def __init__(self, by: int = 3) -> None:
         self.by = by
-        self.spec = _anchor("shifted", f"the video {by} frames early against its audio")
+        about = f"the video {by} frames early against its audio"
+        self.spec = replace(_anchor("shifted", about), version=f"1, by {by}")
 
     def generate(self, sample: Sample, out: Path, seed: int) -> Path:
         """Frames k, k+1, ..., then the last one k times."""

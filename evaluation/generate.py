@@ -47,9 +47,12 @@ def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int)
     for name in spec.assets:
         try:
             locate(name)
+        except KeyError:
+            reason = f"generator {spec.name} needs {name!r}, which is not in the asset table"
+            return Generated(None, "unavailable", reason)
         except (AssetMissingError, AssetCorruptError) as error:
             return Generated(None, "unavailable", f"generator {spec.name}: {error}")
-    out = videos / safe_name(spec.name) / f"{safe_name(sample.id)}.mp4"
+    out = video_path(videos, spec.name, sample.id)
     note = out.with_suffix(".json")
     try:
         key = _key(generator, sample, seed)
@@ -75,15 +78,13 @@ def _make(
         path = generator.generate(sample, out, seed)
     except MissingOutputError as error:
         return Generated(None, "failed", str(error))
-    except OSError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a system may raise anything; one clip is lost
+    except Exception as error:
+        if isinstance(error, OSError) and isinstance(machine_error(error), MachineError):
+            raise
         text = str(error) if isinstance(error, GenerationError) else _named(error)
-        made = Generated(None, "failed", f"generation failed: {text}")
-        write_json(note, {"key": key, "reason": made.reason})
-        return made
+        return _failed(out, note, key, f"generation failed: {text}")
     if not path.is_file():
-        return Generated(None, "failed", f"generation failed: {generator.spec.name} wrote no file")
+        return _failed(out, note, key, f"generation failed: {generator.spec.name} wrote no file")
     video = VideoFile(path, file_sha256(path))
     seconds = round(time.perf_counter() - start, 3)
     where = {} if path == out else {"path": str(path)}
@@ -91,23 +92,52 @@ def _make(
     return Generated(video)
 
 
+def _failed(out: Path, note: Path, key: str, reason: str) -> Generated:
+    """Remember the failure, and leave nothing that could pass for a result."""
+    out.unlink(missing_ok=True)
+    write_json(note, {"key": key, "reason": reason})
+    return Generated(None, "failed", reason)
+
+
+def give_up(generator: Generator, sample: Sample, videos: Path, seed: int, reason: str) -> None:
+    """Remember that this clip cannot be made or scored, until failures are retried."""
+    out = video_path(videos, generator.spec.name, sample.id)
+    _failed(out, out.with_suffix(".json"), _key(generator, sample, seed), reason)
+
+
+def forget_failure(generator: Generator, sample: Sample, videos: Path) -> None:
+    """Let a failed clip be tried again."""
+    note = video_path(videos, generator.spec.name, sample.id).with_suffix(".json")
+    if "reason" in _read_note(note):
+        note.unlink()
+
+
+def video_path(videos: Path, generator: str, sample: str) -> Path:
+    """Where a generated video lies."""
+    return videos / safe_name(generator) / f"{safe_name(sample)}.mp4"
+
+
+def _read_note(note: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(note.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def video_of(root: Path, generator: str, sample: str) -> Path | None:
     """Where a run's video of that generator and sample lies, if it is still there."""
-    path = root / "videos" / safe_name(generator) / f"{safe_name(sample)}.mp4"
-    try:
-        note: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
-    except (OSError, ValueError):
-        note = {}
+    path = video_path(root / "videos", generator, sample)
+    note = _read_note(path.with_suffix(".json"))
+    if "reason" in note:
+        return None
     if "path" in note:
         path = Path(note["path"])
     return path if path.is_file() else None
 
 
 def _remembered(note: Path, key: str, out: Path) -> Generated | None:
-    try:
-        content: dict[str, Any] = json.loads(note.read_text())
-    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
-        return None
+    content = _read_note(note)
     if content.get("key") != key:
         return None
     if "reason" in content:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,15 @@ def write_manifest(plan: Plan, path: Path) -> None:
         }
         for s in plan.samples
     }
+    environment = describe()
+    command: dict[str, Any] = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "line": command_line(),
+    }
+    if before and before["environment"] != environment:
+        command["environment"] = environment  # the top one is that of the first command
+    if plan.limit is not None:  # the whole split replaces what was there, a part of it adds
+        samples = before.get("samples", {}) | samples
     write_json(
         path,
         {
@@ -83,18 +93,22 @@ def write_manifest(plan: Plan, path: Path) -> None:
             "suite": suite,
             "every": plan.every,
             "seed": plan.seed,
-            "limit": plan.limit,
+            "limit": _limit(plan.limit, before),
             "settings": dict(plan.settings),
             "generators": before.get("generators", {}) | generators,
             "metrics": before.get("metrics", {}) | metrics,
-            "samples": before.get("samples", {}) | samples,
-            "environment": describe(),
-            "commands": [
-                *before.get("commands", []),
-                {"at": datetime.now(UTC).isoformat(timespec="seconds"), "line": command_line()},
-            ],
+            "samples": samples,
+            "environment": before.get("environment", environment),
+            "commands": [*before.get("commands", []), command],
         },
     )
+
+
+def _limit(now: int | None, before: Mapping[str, Any]) -> int | None:
+    """How much of the split the run holds by now."""
+    if now is None or (before and before["limit"] is None):
+        return None
+    return max(now, before.get("limit") or 0)
 
 
 def card(spec: MetricSpec) -> dict[str, Any]:

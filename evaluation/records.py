@@ -110,9 +110,7 @@ class RecordLog:
 
     def append(self, records: Iterable[Record]) -> None:
         """Add lines; when this returns they are on the disk."""
-        text = "".join(
-            json.dumps(asdict(r), ensure_ascii=False, allow_nan=False) + "\n" for r in records
-        )
+        text = "".join(json.dumps(asdict(r), allow_nan=False) + "\n" for r in records)
         if not text:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)

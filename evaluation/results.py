@@ -20,7 +20,15 @@ from evaluation.run import RECORDS
 from evaluation.score_pair import measure_again
 from evaluation.stats import Interval, Scored, estimate, paired_difference
 from evaluation.store import TrackStore, write_json
-from metrics import Direction, Measurement, Metric, UnscorableError
+from metrics import (
+    Direction,
+    Extractor,
+    Inputs,
+    Measurement,
+    Metric,
+    MetricSpec,
+    UnscorableError,
+)
 
 RESULTS = "results.json"
 
@@ -128,7 +136,10 @@ def build(root: Path, baseline: str | None = None) -> Results:
         UnusableInputError: No such baseline.
     """
     manifest = read_manifest(root / MANIFEST)
-    records = RecordLog(root / RECORDS).read()
+    # A sample that left the split takes its records out of the numbers; they stay in the file.
+    samples = manifest["samples"]
+    records = [r for r in RecordLog(root / RECORDS).read() if r.sample in samples]
+    records.sort(key=lambda r: r.cell)
     generators = tuple(manifest["generators"])
     metrics = tuple(load_metrics(manifest["metrics"]))
     chosen = baseline or generators[0]
@@ -139,8 +150,8 @@ def build(root: Path, baseline: str | None = None) -> Results:
     store = TrackStore(root)
     estimates: dict[tuple[str, str], Estimate] = {}
     differences: dict[tuple[str, str], Difference] = {}
-    for metric in metrics:
-        name = metric.spec.name
+    for card in metrics:
+        metric, name = _Remembering(card), card.spec.name
         clips = {
             g: _Column.read(
                 metric, [r for r in records if (r.generator, r.metric) == (g, name)], store
@@ -172,6 +183,41 @@ def write_results(root: Path, results: Results) -> None:
     )
 
 
+class _Remembering:
+    """A metric that aggregates one set of clips once: intervals and differences share them.
+
+    Sets are told apart by the identity of their measurements, which a column holds as long as
+    this is asked.
+    """
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self._known: dict[tuple[int, ...], float] = {}
+
+    @property
+    def spec(self) -> MetricSpec:
+        return self._metric.spec
+
+    @property
+    def extractors(self) -> tuple[Extractor, ...]:
+        return self._metric.extractors
+
+    def measure(self, inputs: Inputs) -> Measurement:
+        return self._metric.measure(inputs)
+
+    def aggregate(self, measurements: Sequence[Measurement]) -> float:
+        key = tuple(map(id, measurements))
+        if key not in self._known:
+            try:
+                self._known[key] = float(self._metric.aggregate(measurements))
+            except UnscorableError:
+                raise
+            except Exception as error:
+                # A plug-in may raise anything; one cell is lost.
+                raise UnscorableError(f"{type(error).__name__}: {error}") from error
+        return self._known[key]
+
+
 @dataclass(frozen=True)
 class _Column:
     """One generator's clips under one metric."""
@@ -187,7 +233,10 @@ class _Column:
         for record in records:
             if record.status != "ok" or record.metric_version != metric.spec.version:
                 continue
-            measurement = _measurement(metric, record, store)
+            try:
+                measurement = _measurement(metric, record, store)
+            except Exception:  # noqa: BLE001 - a plug-in may raise anything; one clip is lost
+                measurement = None
             if measurement is None:
                 gone += 1
             else:
@@ -283,6 +332,9 @@ def _marks(
         for g, e in column.items()
         if kinds[g] == ranked and e.value is not None and e.n_scored + e.n_not_applicable == asked
     )
+    if not metric.spec.per_clip:  # a set metric depends on how many frames it is over
+        most = max((column[g].n_frames for _, g in left), default=0)
+        left = [(v, g) for v, g in left if column[g].n_frames == most]
     marks: dict[str, Mark] = {}
     if len(left) < 2:  # nobody is best of one
         return marks

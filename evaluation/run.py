@@ -23,7 +23,7 @@ from evaluation.plan import Plan, UnusableInputError
 from evaluation.records import Record, RecordLog
 from evaluation.sample import Sample
 from evaluation.score_pair import machine_error
-from evaluation.unit import Setting, lost_unit, run_unit
+from evaluation.unit import Setting, lose_unit, run_unit
 
 RECORDS = "records.jsonl"
 
@@ -171,19 +171,35 @@ def _pool(setting: Setting, workers: int) -> ProcessPoolExecutor:
 def _in_workers(
     setting: Setting, units: Sequence[_Unit], workers: int
 ) -> Iterator[tuple[_Unit, list[Record]]]:
-    """Units as they finish. A unit whose worker dies is tried once more, alone."""
-    lost: list[_Unit] = []
+    """Units as they finish. Those that were running when a worker died are tried again, alone."""
+    waiting = deque(units)
+    while waiting:
+        suspects: list[_Unit] = []
+        yield from _until_a_worker_dies(setting, waiting, workers, suspects)
+        for unit in suspects:
+            with _pool(setting, 1) as pool:
+                try:
+                    yield unit, pool.submit(_work, unit).result()
+                except BrokenProcessPool:
+                    reason = (
+                        "the worker process died twice on this clip (out of memory, or a crash)"
+                    )
+                    yield unit, lose_unit(setting, *unit, reason)
+
+
+def _until_a_worker_dies(
+    setting: Setting, waiting: deque[_Unit], workers: int, suspects: list[_Unit]
+) -> Iterator[tuple[_Unit, list[Record]]]:
+    """Take units off ``waiting`` in one pool; leave in ``suspects`` what ran when it broke."""
     with _pool(setting, workers) as pool:
         running: dict[Future[list[Record]], _Unit] = {}
-        waiting = deque(units)
-        while True:
-            try:
-                while len(running) < workers and waiting:
+        while running or (waiting and not suspects):
+            while len(running) < workers and waiting and not suspects:
+                try:
                     running[pool.submit(_work, waiting[0])] = waiting[0]
-                    waiting.popleft()
-            except BrokenProcessPool:
-                lost.extend(waiting)
-                waiting.clear()
+                except BrokenProcessPool:
+                    suspects.append(waiting[0])
+                waiting.popleft()
             if not running:
                 break
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -192,12 +208,4 @@ def _in_workers(
                 try:
                     yield unit, future.result()
                 except BrokenProcessPool:
-                    lost.append(unit)
-    for unit in lost:
-        with _pool(setting, 1) as pool:
-            try:
-                yield unit, pool.submit(_work, unit).result()
-            except BrokenProcessPool:
-                reason = "the worker process died twice on this clip (out of memory, or a crash)"
-                generator, sample, known = unit
-                yield unit, lost_unit(setting, generator, sample, list(known), reason)
+                    suspects.append(unit)

@@ -7,9 +7,10 @@ machine that cannot go on (full or read-only disk) raises.
 from __future__ import annotations
 
 import errno
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from metrics.assets import AssetCorruptError, AssetMissingError, locate
 
 _MACHINE_ERRORS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM),
-    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE),
+    *(errno.EROFS, errno.EMFILE, errno.ENFILE),
 )
 
 _FPS_TOLERANCE = 0.002  # 30000/1001 written as 29.97 is the same rate; 25 and 24.9 are not
@@ -89,6 +90,8 @@ def _missing_assets(metric: Metric) -> str:
     for name in metric.spec.assets:
         try:
             locate(name)
+        except KeyError:
+            return f"{metric.spec.name} needs {name!r}, which is not in the asset table"
         except (AssetMissingError, AssetCorruptError) as error:
             return str(error)
     return ""
@@ -202,7 +205,7 @@ class _Scoring:
                     e.id: here.get(e.id) or _rows_of(side.tracks[e.id].track, done, len(frames))
                     for e in extractor.uses
                 }
-                here[extractor.id] = extractor.extract(frames, uses)
+                here[extractor.id] = _checked_rows(extractor.extract(frames, uses), len(frames))
                 side.rows.setdefault(extractor.id, []).append(here[extractor.id])
             except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
                 side.failures[extractor.id] = f"{extractor.id} on {side.label}: {_brief(error)}"
@@ -226,7 +229,7 @@ class _Scoring:
         """``measure``, with whatever it raises turned into this metric's reason."""
         start = time.perf_counter()
         try:
-            return metric.measure(inputs)
+            return _checked(metric.measure(inputs))
         except UnscorableError as error:
             self.reasons[metric.spec.name] = str(error)
         except Exception as error:  # noqa: BLE001 - one metric's bug must not end the clip
@@ -250,7 +253,8 @@ class _Scoring:
     def _outcome(self, metric: Metric) -> Outcome:
         name = metric.spec.name
         counts = (self.generated.frames, self.reference.frames)
-        if name not in self.reasons and metric.spec.paired and counts[0] != counts[1]:
+        together = metric.spec.paired or metric.spec.needs_frames
+        if name not in self.reasons and together and counts[0] != counts[1]:
             self.reasons[name] = (
                 f"generated has {counts[0]} frames, reference {counts[1]}; paired metrics need "
                 "every driven frame exactly once"
@@ -271,7 +275,7 @@ class _Scoring:
             return self._call(metric, track_inputs(metric, self.generated, self.reference))
         try:
             return Measurement.join(self.pieces.get(metric.spec.name, []))
-        except UnscorableError as error:
+        except ValueError as error:
             self.reasons[metric.spec.name] = str(error)
             return None
 
@@ -330,6 +334,29 @@ def _closure(extractors: Iterable[Extractor]) -> list[Extractor]:
     for extractor in extractors:
         visit(extractor)
     return list(ordered.values())
+
+
+def _checked(measured: Measurement) -> Measurement:
+    """A plug-in's measurement in plain types.
+
+    Raises:
+        UnscorableError: Its value is no finite number.
+    """
+    value = None if measured.value is None else float(measured.value)
+    if value is not None and not math.isfinite(value):
+        raise UnscorableError(f"the value is {value}")
+    notes = {str(k): int(v) for k, v in measured.notes.items()}
+    return replace(measured, value=value, frames=int(measured.frames), notes=notes)
+
+
+def _checked_rows(track: Track, frames: int) -> Track:
+    """A plug-in's track, if it has a plain row for every frame."""
+    for name, rows in track.items():
+        if len(rows) != frames or rows.dtype.hasobject:
+            raise ValueError(
+                f"track {name!r} has {len(rows)} rows of {rows.dtype} for {frames} frames"
+            )
+    return track
 
 
 def _rows_of(track: Track, start: int, count: int) -> Track:

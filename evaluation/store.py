@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from metrics import Track
 
 _FRAMES = "__frames__"
+_LONGEST_NAME = 120
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -37,13 +39,19 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Readable, strict JSON: no NaN, no infinity."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def safe_name(text: str) -> str:
-    """A file name for any id: letters, digits, ``._@-`` stay, the rest is escaped, reversibly."""
-    return re.sub(r"[^A-Za-z0-9._@-]", lambda m: f"%{ord(m.group()):02X}", text) or "%"
+    """One file name for any id, and another for any other: percent-encoded, shortened by a hash."""
+    name = quote(text, safe="@", errors="surrogatepass") or "%"
+    if set(name) == {"."}:
+        name = name.replace(".", "%2E")  # never this folder or the one above
+    if len(name) > _LONGEST_NAME:
+        digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+        name = f"{name[: _LONGEST_NAME - 17]}~{digest}"
+    return name
 
 
 @dataclass(frozen=True)
@@ -75,10 +83,6 @@ class TrackStore:
             return None
         frames = int(arrays.pop(_FRAMES))
         return KeptTrack(arrays, frames)
-
-    def has(self, sha256: str, extractor: str, every: int) -> bool:
-        """Whether it was computed, without reading it."""
-        return self._path(sha256, extractor, every).is_file()
 
     def save(self, sha256: str, extractor: str, every: int, kept: KeptTrack) -> None:
         """Keep it."""

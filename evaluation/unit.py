@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evaluation.generate import file_sha256, generate_once
+from evaluation.generate import file_sha256, forget_failure, generate_once, give_up
 from evaluation.generator import Generator
 from evaluation.records import Record, Status
 from evaluation.sample import Sample
 from evaluation.score_pair import Outcome, VideoFile, machine_error, score_pair
-from evaluation.store import TrackStore, ValueStore, safe_name
+from evaluation.store import TrackStore, ValueStore
 from metrics import Metric
 
 
@@ -63,14 +63,17 @@ def run_unit(
         every=setting.every,
     )
     if setting.retry_failed and any(r.status == "failed" for r in known.values()):
-        _forget_failure(setting, generator, sample)
+        forget_failure(generator, sample, setting.root / "videos")
     made = generate_once(generator, sample, setting.root / "videos", setting.seed)
     if made.video is not None:
         blank = replace(blank, generated_sha256=made.video.sha256)
-    reference = None
+    reference, unreadable = None, ""
     if sample.reference is not None:
-        reference = VideoFile(sample.reference, file_sha256(sample.reference))
-        blank = replace(blank, reference_sha256=reference.sha256)
+        try:
+            reference = VideoFile(sample.reference, file_sha256(sample.reference))
+            blank = replace(blank, reference_sha256=reference.sha256)
+        except OSError as error:
+            unreadable = f"reference {sample.reference}: {error.strerror or error}"
 
     wanted = [m for m in setting.metrics if not _settled(setting, m, blank, known)]
     beside = {m.spec.name: why for m in wanted if (why := _why_not(m, sample))}
@@ -80,6 +83,8 @@ def run_unit(
         if m.spec.name in beside
     ]
     wanted = [m for m in wanted if m.spec.name not in beside]
+    if unreadable:
+        return records + [_without_value(blank, m, "failed", unreadable) for m in wanted]
     if made.video is None or reference is None:
         return records + [_without_value(blank, m, made.status, made.reason) for m in wanted]
     outcomes = score_pair(made.video, reference, wanted, setting.every, TrackStore(setting.root))
@@ -89,31 +94,13 @@ def run_unit(
     return records + [_record(blank, outcome) for outcome in outcomes]
 
 
-def lost_unit(
-    setting: Setting,
-    generator: Generator,
-    sample: Sample,
-    known: Sequence[str],
-    reason: str,
+def lose_unit(
+    setting: Setting, generator: Generator, sample: Sample, known: Mapping[str, Record], reason: str
 ) -> list[Record]:
-    """Failed records for a unit that took its process with it."""
-    return [
-        Record(
-            suite=setting.suite,
-            generator=generator.spec.name,
-            generator_version=generator.spec.version,
-            sample=sample.id,
-            speaker=sample.speaker,
-            metric=metric.spec.name,
-            metric_version=metric.spec.version,
-            value=None,
-            status="failed",
-            reason=reason,
-            every=setting.every,
-        )
-        for metric in setting.metrics
-        if metric.spec.name not in known
-    ]
+    """Records of a unit that took its process with it; remembered until failures are retried."""
+    videos = setting.root / "videos"
+    give_up(generator, sample, videos, setting.seed, reason)
+    return run_unit(replace(setting, retry_failed=False), generator, sample, known)
 
 
 def _why_not(metric: Metric, sample: Sample) -> str:
@@ -139,17 +126,10 @@ def _kept(setting: Setting, metric: Metric, blank: Record) -> bool:
     """Whether the features that a set metric is made of are still on disk."""
     store = TrackStore(setting.root)
     return all(
-        store.has(sha256, extractor.id, setting.every)
+        store.load(sha256, extractor.id, setting.every) is not None
         for extractor in metric.extractors
         for sha256 in (blank.generated_sha256, blank.reference_sha256)
     )
-
-
-def _forget_failure(setting: Setting, generator: Generator, sample: Sample) -> None:
-    folder = setting.root / "videos" / safe_name(generator.spec.name)
-    note = folder / f"{safe_name(sample.id)}.json"
-    if note.is_file() and not note.with_suffix(".mp4").exists():
-        note.unlink()
 
 
 def _of_metric(blank: Record, metric: Metric) -> Record:

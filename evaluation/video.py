@@ -93,7 +93,7 @@ def probe(path: Path) -> VideoInfo:
             width=width,
             height=height,
             fps=_rate(stream, path),
-            declared_frames=stream.frames or None,
+            declared_frames=stream.frames or _expected(container, stream),
             codec=stream.codec_context.name,
             audio_rate=audio[0].rate if audio else None,
         )
@@ -145,12 +145,15 @@ class FrameReader:
                 for packet in container.demux(stream):
                     discarded += packet.is_discard
                     for frame in packet.decode():
+                        _check_sound(frame, self.info, seen)
                         if seen % self.every == 0:
                             kept.append(_upright(frame, rotation))
                         seen += 1
                         if len(kept) == self.piece:
                             yield np.stack(kept)
                             kept = []
+            except VideoError:
+                raise
             except (FFmpegError, ValueError) as error:
                 raise VideoError(
                     f"{self.path}: damaged at frame {seen}"
@@ -239,6 +242,14 @@ def _rate(stream: VideoStream, path: Path) -> Fraction:
     return Fraction(rate)
 
 
+def _expected(container: InputContainer, stream: VideoStream) -> int | None:
+    """Frames that a container without a frame count (Matroska) should hold, by its duration."""
+    rate = stream.guessed_rate or stream.average_rate
+    if len(container.streams) > 1 or not container.duration or not rate:
+        return None  # the duration may be the audio's
+    return int(Fraction(container.duration, av.time_base) * rate)
+
+
 def _rotation(path: Path) -> int:
     """Degrees counter-clockwise to turn a decoded frame; needs the first frame."""
     with _open(path) as container:
@@ -254,6 +265,12 @@ def _upright(frame: av.VideoFrame, rotation: int) -> Frames:
     # One thread: several are slower on small frames, and not repeatable to the last bit.
     pixels: Frames = np.asarray(frame.to_ndarray(format="rgb24", threads=1), dtype=np.uint8)
     return np.ascontiguousarray(np.rot90(pixels, k=rotation // 90)) if rotation else pixels
+
+
+def _check_sound(frame: av.VideoFrame, info: VideoInfo, seen: int) -> None:
+    """The decoder conceals damage and says so; a concealed frame is no frame."""
+    if frame.is_corrupt:
+        raise VideoError(f"{info.path}: damaged at frame {seen}{_of_declared(info)}")
 
 
 def _check_complete(info: VideoInfo, seen: int, discarded: int) -> None:

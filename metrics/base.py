@@ -155,9 +155,14 @@ class Measurement:
         """Pieces of one clip, in order, as if measured in one go."""
         if not pieces:
             raise UnscorableError("no frame could be scored")
+        if len(pieces) == 1:
+            return pieces[0]
         parts = [p.per_frame for p in pieces if p.per_frame is not None]
         if len(parts) != len(pieces):
-            raise ValueError("only measurements with per-frame values can be joined")
+            raise ValueError(
+                "a metric that reads pixels must return values per frame (Measurement.of_frames): "
+                "a long clip is measured in pieces"
+            )
         notes: dict[str, int] = {}
         for piece in pieces:
             for key, count in piece.notes.items():

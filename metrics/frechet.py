@@ -101,7 +101,7 @@ FID = (
             needs_frames=False,
             per_clip=False,
             protocol={
-                "input": "whole frames as handed over, uint8 RGB; no crop; all frames of a clip",
+                "input": "whole frames as handed over, uint8 RGB; no crop; every scored frame",
                 "resize": "RGB / 255, bilinear to 299x299 (align_corners=False, no antialiasing, "
                 "aspect not kept), then 2x - 1",
                 "features": "Inception-v3 of TensorFlow 2015-12-05, pool3, 2048-d; float32",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from evaluation.plan import Plan
+from evaluation.plan import Plan, UnusableInputError
 from evaluation.report import FORMATS, print_table, write_report
 from evaluation.results import build, write_results
 from evaluation.run import Told, execute
@@ -89,6 +90,26 @@ def unit_bar() -> Iterator[Told]:
         yield told
 
 
+def check_device() -> None:
+    """A wrong device is the user's slip, not a hundred failed records.
+
+    Raises:
+        UnusableInputError: ``$TALKBENCH_DEVICE`` names a device that is not there.
+    """
+    if not os.environ.get("TALKBENCH_DEVICE"):
+        return
+    import torch  # not before it is needed: the command line starts without it
+
+    from metrics.backbones.device import device
+
+    try:
+        torch.zeros(1, device=device())
+    except (RuntimeError, AssertionError) as error:
+        wanted = os.environ["TALKBENCH_DEVICE"]
+        first = str(error).strip().splitlines()[0]
+        raise UnusableInputError(f"$TALKBENCH_DEVICE is {wanted!r}: {first}") from error
+
+
 def carry_out(
     plan: Plan,
     root: Path,
@@ -103,6 +124,7 @@ def carry_out(
     Returns:
         The exit code: 1 where records failed, else 0.
     """
+    check_device()
     with unit_bar() as told:
         added = execute(plan, root, workers=workers, retry_failed=retry_failed, told=told)
     results = build(root, baseline)

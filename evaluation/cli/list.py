@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from evaluation.cli.assets import asset_table
@@ -52,7 +53,7 @@ def _metrics() -> Iterable[_Row]:
         try:
             cards = cards_of(entry.name)
         except BrokenPluginError as error:
-            yield (entry.name, "", "", entry.origin, f"[red]{error}[/]")
+            yield (entry.name, "", "", entry.origin, f"[red]{escape(str(error))}[/]")
             continue
         for position, card in enumerate(cards):
             arrow = "↑" if card.spec.direction == "higher" else "↓"
@@ -73,8 +74,11 @@ _ROWS: dict[str, Callable[[], Iterable[_Row]]] = {
 
 def _row(entry: Listed, facts: Callable[..., tuple[str, str, tuple[str, ...]]]) -> _Row:
     if entry.error:
-        return (entry.name, "", "", entry.origin, f"[red]{entry.error}[/]")
-    version, about, needed = facts(entry.part)
+        return (entry.name, "", "", entry.origin, f"[red]{escape(entry.error)}[/]")
+    try:
+        version, about, needed = facts(entry.part)
+    except (AttributeError, LookupError, ImportError) as error:
+        return (entry.name, "", "", entry.origin, f"[red]{escape(str(error))}[/]")
     return (entry.name, version, about, entry.origin, _state(needed))
 
 

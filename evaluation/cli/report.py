@@ -40,7 +40,8 @@ def report(root: Path, out: Path | None, formats: str, baseline: str | None) -> 
     results = build(root, baseline)
     if not results.records:
         raise UnusableInputError(f"{root} has no records yet")
-    write_results(root, results)
+    if out is None:
+        write_results(root, results)
     for path in write_report(root, results, out or root / "report", wanted):
         console.print(str(path), soft_wrap=True, highlight=False)
     print_table(results, console)

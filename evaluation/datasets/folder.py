@@ -28,7 +28,14 @@ def videos_in(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
             continue
-        name = path.relative_to(folder).with_suffix("").as_posix()
+        inside = path.relative_to(folder)
+        if any(part.startswith(".") for part in inside.parts):
+            continue  # what systems hide is no clip
+        if any((folder / p / "run.json").is_file() for p in inside.parents):
+            continue  # a run kept beside its data
+        name = inside.with_suffix("").as_posix()
+        if not name.isprintable():
+            raise DatasetError(f"{folder}: the file name {name!r} is not readable text; rename it")
         if name in found:
             raise DatasetError(
                 f"{folder} has two videos called {name!r}: {found[name].name} and {path.name}; "

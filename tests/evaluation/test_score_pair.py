@@ -1,6 +1,7 @@
 """Every metric gets an outcome, whatever the two files are."""
 
 import errno
+import json
 import shutil
 from fractions import Fraction
 
@@ -160,6 +161,60 @@ def test_missing_weights_are_unavailable_and_say_what_to_do(pair, monkeypatch, t
     lpips, psnr = pair(load_metrics(["lpips", "psnr"]))
     assert (lpips.status, psnr.status) == ("unavailable", "ok")
     assert "talkbench assets get lpips-alex" in lpips.reason
+
+
+class Careless(Colour):
+    """An extractor that loses a row."""
+
+    def __init__(self):
+        super().__init__()
+        lossy = Average()
+        lossy.extract = lambda frames, tracks: {"colour": frames.mean((1, 2))[1:]}
+        self.extractors = (lossy,)
+
+
+class Valued:
+    """Returns a given measurement for every piece."""
+
+    extractors = ()
+    spec = spec("valued")
+
+    def __init__(self, measurement):
+        self.measurement = measurement
+
+    def measure(self, inputs):
+        return self.measurement
+
+    def aggregate(self, measurements):
+        return mean_of_clips(measurements)
+
+
+def test_what_plugins_return_is_checked(pair):
+    (lost,) = pair([Careless()])
+    assert lost.status == "failed"
+    assert "has 11 rows of float64 for 12 frames" in lost.reason
+    (nan,) = pair([Valued(Measurement(float("nan"), 12))])
+    assert (nan.status, nan.reason) == ("failed", "the value is nan")
+    (plain,) = pair([Valued(Measurement(np.float32(2), np.int64(12), notes={"n": np.int64(3)}))])
+    assert plain.status == "ok"
+    assert json.dumps([plain.measurement.value, plain.measurement.frames]) == "[2.0, 12]"
+    assert json.dumps(dict(plain.measurement.notes)) == '{"n": 3}'
+
+
+def test_pixel_metrics_never_cut_to_the_shorter_side(pair):
+    free = Valued(Measurement(1.0, 1))
+    free.spec = spec("free", paired=False)
+    (outcome,) = pair([free], generated={"frames": 20})
+    assert outcome.status == "failed"
+    assert "20 frames, reference 12" in outcome.reason
+
+
+def test_an_asset_that_is_in_no_table_is_unavailable(pair):
+    wanting = Valued(Measurement(1.0, 1))
+    wanting.spec = spec("wanting", assets=("my-weights",))
+    (outcome,) = pair([wanting])
+    assert outcome.status == "unavailable"
+    assert "'my-weights', which is not in the asset table" in outcome.reason
 
 
 def test_an_unreadable_side_fails_everything_and_is_named(tmp_path, write_clip):

@@ -173,6 +173,34 @@ def test_a_truncated_video_says_where_it_ends(asset, tmp_path, write_clip):
         read(tail)
 
 
+def test_concealed_damage_is_damage(tmp_path, write_clip):
+    """The decoder paints over lost macroblocks and goes on; that is not this video."""
+    write_clip(tmp_path / "a.mp4", frames=60, audio=False, encoding=Encoding(20))
+    content = bytearray((tmp_path / "a.mp4").read_bytes())
+    media = content.index(b"mdat")
+    middle = media + (len(content) - media) // 2
+    content[middle : middle + 60] = bytes(60)
+    (tmp_path / "bad.mp4").write_bytes(content)
+    with pytest.raises(VideoError, match=r"bad\.mp4: damaged at frame \d+ of 60"):
+        read(tmp_path / "bad.mp4")
+
+
+def test_a_cut_file_without_a_frame_count_is_found_by_its_duration(tmp_path, write_clip):
+    write_clip(tmp_path / "a.mp4", frames=100, audio=False)
+    with (
+        av.open(str(tmp_path / "a.mp4")) as source,
+        av.open(str(tmp_path / "a.mkv"), "w") as target,
+    ):
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    assert len(read(tmp_path / "a.mkv")) == 100
+    with pytest.raises(VideoError, match=r"ends after \d+ of 100 frames|damaged at frame"):
+        read(cut(tmp_path / "a.mkv", 0.6))
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [(b"", "the file is empty"), (b"not a video at all\n" * 50, "not a readable video")],
