@@ -17,6 +17,18 @@ from evaluation.store import write_json
 from metrics import MetricSpec
 
 MANIFEST = "run.json"
+_KEYS: dict[str, type | tuple[type, ...]] = {
+    "suite": dict,
+    "every": int,
+    "seed": int,
+    "limit": (int, type(None)),
+    "settings": dict,
+    "generators": dict,
+    "metrics": dict,
+    "samples": dict,
+    "environment": dict,
+    "commands": list,
+}
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -26,15 +38,17 @@ def read_manifest(path: Path) -> dict[str, Any]:
         RecordsError: It is not there or not readable.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError as error:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise RecordsError(f"{path.parent} holds no run: there is no {path.name} in it") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RecordsError(f"{path} is not readable: {error}") from error
-    if content.get("schema") != SCHEMA:
-        raise RecordsError(
-            f"{path}: schema {content.get('schema')!r}, this talkbench reads {SCHEMA}"
-        )
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        found = content.get("schema") if isinstance(content, dict) else content
+        raise RecordsError(f"{path}: schema {found!r}, this talkbench reads {SCHEMA}")
+    missing = [key for key, kind in _KEYS.items() if not isinstance(content.get(key), kind)]
+    if missing:
+        raise RecordsError(f"{path} lacks {', '.join(missing)}; restore it, or use a new folder")
     return content
 
 

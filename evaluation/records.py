@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 SCHEMA = 1
 
@@ -88,6 +88,29 @@ class Record:
 
 
 _FIELDS = {f.name for f in fields(Record)}
+_TEXTS = ("suite", "generator", "sample", "speaker", "metric", "metric_version", "reason")
+
+
+def _checked(record: Record) -> Record:
+    """The record, if its fields are of their kinds.
+
+    Raises:
+        TypeError: Names the field.
+    """
+    for name in _TEXTS:
+        if not isinstance(getattr(record, name), str):
+            raise TypeError(f"{name} is {getattr(record, name)!r}")
+    if record.status not in get_args(Status):
+        raise TypeError(f"status is {record.status!r}")
+    if not isinstance(record.value, int | float | None):
+        raise TypeError(f"value is {record.value!r}")
+    if not isinstance(record.frames, int) or not isinstance(record.notes, dict):
+        raise TypeError(f"frames is {record.frames!r}, notes is {record.notes!r}")
+    return record
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
 
 
 class RecordLog:
@@ -141,15 +164,15 @@ class RecordLog:
 
     def _parse(self, number: int, line: bytes) -> Record:
         try:
-            row = json.loads(line)
-            if row.get("schema") != SCHEMA:
-                raise RecordsError(
-                    f"{self.path}, line {number}: schema {row.get('schema')!r}, this talkbench "
-                    f"reads {SCHEMA}; use the version that wrote it, or a new folder"
-                )
-            return Record(**{k: v for k, v in row.items() if k in _FIELDS})
-        except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
+            row = json.loads(line, parse_constant=_no_number)
+            if row.get("schema") == SCHEMA:
+                return _checked(Record(**{k: v for k, v in row.items() if k in _FIELDS}))
+        except (ValueError, TypeError, AttributeError) as error:
             raise RecordsError(
                 f"{self.path}, line {number} is not a record ({error}). Every other line is "
                 "sound: delete this one and run again to compute what it held"
             ) from error
+        raise RecordsError(
+            f"{self.path}, line {number}: schema {row.get('schema')!r}, this talkbench reads "
+            f"{SCHEMA}; use the version that wrote it, or a new folder"
+        )

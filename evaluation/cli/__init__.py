@@ -7,6 +7,7 @@ by the machine (disk full), everything recorded is safe; 130 interrupted.
 from __future__ import annotations
 
 import difflib
+import io
 import sys
 from typing import Any
 
@@ -29,6 +30,9 @@ _USER_ERRORS = (
     UnknownNameError,
     UnusableInputError,
 )
+
+
+_PATH_ERRORS = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 
 
 class UnusableError(click.ClickException):
@@ -83,6 +87,8 @@ class _Commands(click.Group):
         except BrokenPipeError:
             sys.exit(0)
         except OSError as error:
+            if isinstance(error, _PATH_ERRORS):
+                raise UnusableError(f"{error.filename}: {error.strerror}") from error
             if not isinstance(machine_error(error), MachineError):
                 raise
             raise StoppedError(
@@ -98,6 +104,11 @@ def _broken(name: str, text: str) -> click.Command:
         raise UnusableError(text)
 
     return command
+
+
+for _stream in (sys.stdout, sys.stderr):
+    if isinstance(_stream, io.TextIOWrapper):
+        _stream.reconfigure(errors="replace")  # an arrow must not end a run on an ASCII terminal
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,16 @@ from evaluation.results import build, write_results
 from evaluation.run import Told, execute
 from metrics import assets
 
-console = Console()
+
+class _Patient(Console):
+    """Goes on without a reader: ``| head`` does not change what a run did, nor its exit code."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+console = _Patient()
 errors = Console(stderr=True)
 
 

@@ -13,6 +13,7 @@ from evaluation.cli.run import plan_of
 
 @click.command(short_help="The sample suite with the anchors, then the report.")
 @click.option(
+    "-o",
     "--out",
     "root",
     type=click.Path(file_okay=False, path_type=Path),

@@ -3,8 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+
+class Folder(click.Path):
+    """A path that is not empty: an unset variable must not mean the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401 - click's own signature
+        """The path, if it is one."""
+        if not str(value):
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 metrics = click.option(
     "-m",
@@ -28,7 +48,7 @@ output = click.option(
     "--out",
     "root",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     metavar="RUN",
     help="Folder of the run. One that holds this run already is continued.",
 )

@@ -26,7 +26,7 @@ from metrics.assets import ASSETS
 @options.metrics
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=options.Folder(),
     help="Folder of the dataset, where the suite needs one.",
 )
 @options.limit
@@ -63,6 +63,8 @@ def run(
     names = [g.spec.name for g in plan.generators]
     if baseline is not None and baseline not in names:
         raise UnusableInputError(f"baseline {baseline!r} is not run; -g {' -g '.join(names)}")
+    if data is not None and root.resolve() == data.resolve():
+        raise UnusableInputError(f"{root} holds the data; choose another folder with -o")
     code = carry_out(plan, root, workers=workers, retry_failed=retry_failed, baseline=baseline)
     raise click.exceptions.Exit(code)
 

@@ -15,8 +15,6 @@ from evaluation.plan import Plan, UnusableInputError
 from evaluation.registry import load_metrics
 from evaluation.suite import Suite
 
-_FOLDER = click.Path(path_type=Path)
-
 SCORE = Suite(
     name="score",
     version="1",
@@ -28,7 +26,9 @@ SCORE = Suite(
 
 
 @click.command(short_help="Finished videos against references, paired by name.")
-@click.option("--reference", required=True, type=_FOLDER, help="Folder of reference videos.")
+@click.option(
+    "--reference", required=True, type=options.Folder(), help="Folder of reference videos."
+)
 @click.option(
     "--generated",
     required=True,
@@ -85,6 +85,8 @@ def score(
     names = [s.name for s in systems]
     if baseline is not None and baseline not in names:
         raise UnusableInputError(f"baseline {baseline!r} is none of {', '.join(names)}")
+    if root.resolve() in {f.resolve() for f in (reference, *(s.folder for s in systems))}:
+        raise UnusableInputError(f"{root} holds videos to be scored; choose another folder with -o")
     chosen = samples if limit is None else samples[:limit]
     for system in systems:
         extra = system.unpaired(samples)
@@ -120,7 +122,7 @@ def score(
 def _system(text: str) -> FinishedVideos:
     name, equals, folder = text.partition("=")
     if not equals or not name or not folder:
-        raise click.UsageError(f"--generated takes NAME=DIR, got {text!r}")
+        raise click.UsageError(f"--generated takes NAME=DIR (split at the first =), got {text!r}")
     return FinishedVideos.read(name, Path(folder))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,17 +27,14 @@ def videos_in(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder")
     found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
+    for path in sorted(_files_below(folder)):
+        if path.suffix.lower() not in VIDEO_SUFFIXES or path.name.startswith("."):
             continue
-        inside = path.relative_to(folder)
-        if any(part.startswith(".") for part in inside.parts):
-            continue  # what systems hide is no clip
-        if any((folder / p / "run.json").is_file() for p in inside.parents):
-            continue  # a run kept beside its data
-        name = inside.with_suffix("").as_posix()
-        if not name.isprintable():
-            raise DatasetError(f"{folder}: the file name {name!r} is not readable text; rename it")
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+            raise DatasetError(
+                f"{folder}: the file name {name!r} cannot be written down; rename it"
+            )
         if name in found:
             raise DatasetError(
                 f"{folder} has two videos called {name!r}: {found[name].name} and {path.name}; "
@@ -47,6 +46,21 @@ def videos_in(folder: Path) -> dict[str, Path]:
             f"{folder} holds no videos (looked for {', '.join(VIDEO_SUFFIXES)}, also in folders)"
         )
     return found
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Files at any depth, through links to folders too; not in hidden folders, not in runs."""
+    seen: set[Path] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        here = Path(place)
+        real = here.resolve()
+        beside_data = here != folder and (here / "records.jsonl").is_file()
+        if real in seen or beside_data:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        yield from (here / f for f in files if (here / f).exists())
 
 
 def speaker_of(sample_id: str, pattern: re.Pattern[str] | None = None) -> str:

@@ -172,5 +172,5 @@ def lookup(name: str) -> Asset:
     if name in ASSETS:
         return ASSETS[name]
     near = difflib.get_close_matches(name, ASSETS, n=3, cutoff=0.4)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise KeyError(f"no asset is called {name!r}{hint} Known: {', '.join(sorted(ASSETS))}")
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise KeyError(f"no asset is called {name!r}.{hint} Known: {', '.join(sorted(ASSETS))}")

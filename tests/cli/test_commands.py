@@ -139,8 +139,11 @@ def test_extra_videos_are_named_and_left_out(talkbench, pairs):
         (["run", "folder", "-g", "still", "--data", "gt", "--baseline", "x", "-o", "r"], "not run"),
         (["report", "void"], "holds no run"),
         (["report", "gt", "--format", "pdf"], "html,md,csv,tex,json"),
-        (["assets", "get", "yunett"], "did you mean yunet"),
+        (["assets", "get", "yunett"], "Did you mean yunet"),
         (["scor"], "Did you mean score"),
+        (["score", "--reference", "gt", "--generated", "m=out", "-o", ""], "the path is empty"),
+        (["score", "--reference", "gt", "--generated", "m=out", "-o", "gt"], "videos to be scored"),
+        (["report", "gt/a_000.mp4"], "holds no run"),
     ],
 )
 def test_unusable_input_is_exit_code_two_and_writes_nothing(talkbench, pairs, arguments, words):
@@ -186,6 +189,38 @@ def test_a_full_disk_stops_with_words_and_goes_on_later(talkbench, pairs, record
     assert score(talkbench).returncode == 0
     assert (pairs / "run" / "records.jsonl").read_bytes().startswith(kept)
     assert len(records_of(pairs / "run")) == 6
+
+
+def test_a_reader_that_leaves_changes_nothing(pairs):
+    command = (
+        f"{sys.executable} -m evaluation.cli score --reference gt --generated mine=out -m psnr "
+        "-o run | head -c 1; exit ${PIPESTATUS[0]}"
+    )
+    done = subprocess.run(["bash", "-c", command], cwd=pairs, capture_output=True, check=False)  # noqa: S607
+    assert done.returncode == 0, done.stderr
+    assert (pairs / "run" / "report" / "index.html").exists()
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '{"schema": 1}', "{"])
+def test_a_damaged_manifest_is_named(talkbench, pairs, content):
+    score(talkbench)
+    (pairs / "run" / "run.json").write_text(content)
+    for done in (talkbench("report", "run"), score(talkbench)):
+        assert done.returncode == 2
+        assert "run.json" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_paths_in_the_way_are_named(talkbench, pairs):
+    score(talkbench)
+    (pairs / "file").write_text("x")
+    done = talkbench("report", "run", "-o", "file/x")
+    assert (done.returncode, "file/x" in done.stderr) == (2, True)
+    done = talkbench("assets", "get", "yunet", TALKBENCH_CACHE=str(pairs / "file"))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    done = talkbench("list", "metrics", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
 
 
 def test_another_question_into_the_same_folder(talkbench, pairs):

@@ -44,9 +44,27 @@ def test_speakers(sample, pattern, speaker):
 def test_clips_are_found_at_any_depth_and_hidden_files_and_runs_are_not(tmp_path, write_clip):
     for name in ("a.mp4", "p/b.mp4", "._a.mp4", ".cache/c.mp4", "run/videos/still/a.mp4"):
         write_clip(tmp_path / name, frames=2)
-    (tmp_path / "run" / "run.json").write_text("{}")
+    (tmp_path / "run" / "records.jsonl").write_text("")
     (tmp_path / "notes.txt").write_text("no video")
     assert list(videos_in(tmp_path)) == ["a", "p/b"]
+
+
+def test_links_to_folders_are_followed_once(tmp_path, write_clip):
+    write_clip(tmp_path / "disk" / "a.mp4", frames=2)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "spk").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "loop").symlink_to(tmp_path / "disk")
+    (tmp_path / "data" / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    assert list(videos_in(tmp_path / "data")) == ["spk/a"]
+
+
+def test_odd_letters_are_letters_and_control_signs_are_not(tmp_path, write_clip):
+    write_clip(tmp_path / "at 1.23\u202fPM\u3000.mp4", frames=2)
+    assert len(videos_in(tmp_path)) == 1
+    write_clip(tmp_path / "b.mp4", frames=2)
+    (tmp_path / "b.mp4").rename(tmp_path / "b\n.mp4")
+    with pytest.raises(DatasetError, match="cannot be written down"):
+        videos_in(tmp_path)
 
 
 def test_two_files_of_one_name_are_refused(tmp_path, write_clip):

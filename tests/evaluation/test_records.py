@@ -65,6 +65,32 @@ def test_a_damaged_line_is_named(log):
         log.read()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "weird"},
+        {"status": None},
+        {"value": "abc"},
+        {"speaker": None},
+        {"frames": "x"},
+        {"notes": []},
+    ],
+)
+def test_a_field_of_a_wrong_kind_is_named(log, change):
+    log.append([record()])
+    row = json.loads(log.path.read_text()) | change
+    log.path.write_text(json.dumps(row) + "\n")
+    with pytest.raises(RecordsError, match=f"line 1 is not a record .*{next(iter(change))}"):
+        log.read()
+
+
+def test_no_number_is_no_value(log):
+    log.append([record()])
+    log.path.write_text(log.path.read_text().replace("1.5", "NaN"))
+    with pytest.raises(RecordsError, match="NaN is no number"):
+        log.read()
+
+
 def test_another_schema_is_refused(log):
     log.path.write_text(json.dumps({"schema": 99}) + "\n")
     with pytest.raises(RecordsError, match="schema 99"):
