@@ -174,15 +174,26 @@ def test_a_truncated_video_says_where_it_ends(asset, tmp_path, write_clip):
 
 
 def test_concealed_damage_is_damage(tmp_path, write_clip):
-    """The decoder paints over lost macroblocks and goes on; that is not this video."""
+    """Where the decoder paints over what it lost and only flags the frame, the clip fails."""
     write_clip(tmp_path / "a.mp4", frames=60, audio=False, encoding=Encoding(20))
-    content = bytearray((tmp_path / "a.mp4").read_bytes())
-    media = content.index(b"mdat")
-    middle = media + (len(content) - media) // 2
-    content[middle : middle + 60] = bytes(60)
-    (tmp_path / "bad.mp4").write_bytes(content)
-    with pytest.raises(VideoError, match=r"bad\.mp4: damaged at frame \d+ of 60"):
-        read(tmp_path / "bad.mp4")
+    sound = (tmp_path / "a.mp4").read_bytes()
+    media = sound.index(b"mdat") + 8
+    flagged = 0
+    for start in range(media, len(sound) - 16, 97):
+        content = bytearray(sound)
+        content[start : start + 12] = bytes(b ^ 255 for b in content[start : start + 12])
+        path = tmp_path / "bad.mp4"
+        path.write_bytes(content)
+        try:
+            with av.open(str(path)) as container:
+                concealed = [f.is_corrupt for f in container.decode(video=0)]
+        except ValueError:
+            continue  # it gave up by itself
+        if any(concealed):
+            flagged += 1
+            with pytest.raises(VideoError, match=r"bad\.mp4: damaged at frame \d+ of 60"):
+                read(path)
+    assert flagged
 
 
 def test_a_cut_file_without_a_frame_count_is_found_by_its_duration(tmp_path, write_clip):
