@@ -19,16 +19,18 @@ from evaluation.sample import Sample
 from evaluation.video import Audio, FrameReader, probe, read_audio
 from evaluation.video_writer import LOSSLESS, Encoding, VideoWriter
 from metrics import Frames
-from metrics.backbones.face_mesh import FACE_MESH
+from metrics.backbones.faces import FACE
 from metrics.backbones.yunet import YUNET
 
 _SOURCE = "talkbench"
 
 
-def _anchor(name: str, about: str, assets: tuple[str, ...] = ()) -> GeneratorSpec:
+def _anchor(
+    name: str, about: str, version: str = "1", assets: tuple[str, ...] = ()
+) -> GeneratorSpec:
     return GeneratorSpec(
         name=name,
-        version="1",
+        version=version,
         kind="anchor",
         about=about,
         licence="Apache-2.0",
@@ -102,11 +104,11 @@ class MouthBlur:
     strength = 0.03  # sigma of the blur, as a share of the height of the face
 
     spec = _anchor(
-        "mouth-blur", "the lower third of the face box blurred", assets=("yunet", "face-mesh")
+        "mouth-blur", "the lower third of the face box blurred", version="2", assets=("yunet",)
     )
 
     def generate(self, sample: Sample, out: Path, seed: int) -> Path:
-        """Blur where the largest face is; a frame without one takes the nearest frame's place.
+        """Blur the face that the clip is about; a frame without it takes the nearest's place.
 
         Raises:
             GenerationError: No face in any frame.
@@ -197,13 +199,11 @@ def _count(reader: FrameReader) -> int:
 
 
 def _face_boxes(reader: FrameReader) -> NDArray[np.float32]:
-    """x, y, w, h of the largest face for every frame, [T, 4]; gaps take the nearest in time."""
-    founds, boxed = [], []
-    for piece in reader:
-        faces = YUNET.extract(piece, {})
-        founds.append(FACE_MESH.extract(piece, {YUNET.id: faces})["found"])
-        boxed.append(faces["boxes"])
-    found, boxes = np.concatenate(founds), np.concatenate(boxed)
+    """x, y, w, h of the clip's face for every frame, [T, 4]; gaps take the nearest in time."""
+    rows = [YUNET.extract(piece, {}) for piece in reader]
+    seen_faces = {name: np.concatenate([r[name] for r in rows]) for name in rows[0]}
+    face = FACE.follow({YUNET.id: seen_faces})
+    found, boxes = np.asarray(face["found"], dtype=np.bool_), np.asarray(face["boxes"])
     if not found.any():
         raise GenerationError(f"no face in any of {len(found)} frames")
     seen, all_frames = np.flatnonzero(found), np.arange(len(found))

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.generator import GenerationError, Generator
+from evaluation.machine import MachineError, machine_error
+from evaluation.reading import VideoFile
 from evaluation.records import Status
 from evaluation.sample import Sample
-from evaluation.score_pair import MachineError, VideoFile, machine_error
 from evaluation.store import safe_name, write_json
 from metrics.assets import AssetCorruptError, AssetMissingError, locate, sha256_of
 

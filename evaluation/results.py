@@ -21,8 +21,8 @@ from evaluation.score_pair import measure_again
 from evaluation.stats import Interval, Scored, estimate, paired_difference
 from evaluation.store import TrackStore, write_json
 from metrics import (
+    AnyExtractor,
     Direction,
-    Extractor,
     Inputs,
     Measurement,
     Metric,
@@ -199,7 +199,7 @@ class _Remembering:
         return self._metric.spec
 
     @property
-    def extractors(self) -> tuple[Extractor, ...]:
+    def extractors(self) -> tuple[AnyExtractor, ...]:
         return self._metric.extractors
 
     def measure(self, inputs: Inputs) -> Measurement:

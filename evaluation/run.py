@@ -18,11 +18,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from evaluation.generator import Generator
+from evaluation.machine import machine_error
 from evaluation.manifest import MANIFEST, check_same_plan, write_manifest
 from evaluation.plan import Plan, UnusableInputError
 from evaluation.records import Record, RecordLog
 from evaluation.sample import Sample
-from evaluation.score_pair import machine_error
 from evaluation.unit import Setting, lose_unit, run_unit
 
 RECORDS = "records.jsonl"

@@ -1,4 +1,4 @@
-"""Score one generated video against its reference: decode once, extract, measure.
+"""Score one generated video against its reference: decode, extract, measure.
 
 Every metric gets an outcome, whatever happens: a number, or a status and a reason. Only a
 machine that cannot go on (full or read-only disk) raises.
@@ -6,40 +6,20 @@ machine that cannot go on (full or read-only disk) raises.
 
 from __future__ import annotations
 
-import errno
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
-from pathlib import Path
 
-import numpy as np
-
+from evaluation.reading import Reading, Sampling, VideoFile, brief, closure
 from evaluation.records import Status
-from evaluation.store import KeptTrack, TrackStore
-from evaluation.video import FrameReader, VideoError, VideoInfo, frames_per_piece, probe
-from metrics import Extractor, Frames, Inputs, Measurement, Metric, Side, Track, UnscorableError
+from evaluation.store import TrackStore
+from evaluation.video import VideoError, VideoInfo, frames_per_piece, probe
+from metrics import AnyExtractor, Frames, Inputs, Measurement, Metric, Side, Track, UnscorableError
 from metrics.assets import AssetCorruptError, AssetMissingError, locate
 
-_MACHINE_ERRORS = (
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM),
-    *(errno.EROFS, errno.EMFILE, errno.ENFILE),
-)
-
 _FPS_TOLERANCE = 0.002  # 30000/1001 written as 29.97 is the same rate; 25 and 24.9 are not
-
-
-class MachineError(OSError):
-    """The machine cannot go on (disk full, read-only, out of quota); no clip is at fault."""
-
-
-@dataclass(frozen=True)
-class VideoFile:
-    """A file and its content's sha256."""
-
-    path: Path
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -55,7 +35,7 @@ class Outcome:
 
 def score_pair(
     generated: VideoFile,
-    reference: VideoFile,
+    reference: VideoFile | None,
     metrics: Sequence[Metric],
     every: int,
     store: TrackStore,
@@ -64,7 +44,7 @@ def score_pair(
 
     Args:
         generated: The video to judge.
-        reference: What it is held against.
+        reference: What it is held against; None serves metrics that need none.
         metrics: Cards.
         every: Score frames 0, N, 2N, ...
         store: Where tracks are kept; a track that is there is not computed again.
@@ -80,9 +60,16 @@ def score_pair(
             outcomes[metric.spec.name] = Outcome(metric, "unavailable", reason)
         else:
             usable.append(metric)
-    if usable:
-        scored = _Scoring(generated, reference, usable, every, store).run()
-        outcomes |= {o.metric.spec.name: o for o in scored}
+    for fps in dict.fromkeys(m.spec.fps for m in usable):
+        same_frames = [m for m in usable if m.spec.fps == fps]
+        # What a damaged reference cannot spoil is scored without it.
+        for needed in (True, False):
+            these = [m for m in same_frames if m.spec.needs_reference == needed]
+            held_against = reference if needed else None
+            if these:
+                sampling = Sampling(every, fps)
+                scored = _Scoring(generated, held_against, these, sampling, store).run()
+                outcomes |= {o.metric.spec.name: o for o in scored}
     return [outcomes[m.spec.name] for m in metrics]
 
 
@@ -97,123 +84,95 @@ def _missing_assets(metric: Metric) -> str:
     return ""
 
 
-@dataclass
-class _SideState:
-    """One file while it is being read."""
-
-    file: VideoFile
-    label: str
-    tracks: dict[str, KeptTrack] = field(default_factory=dict)
-    rows: dict[str, list[Track]] = field(default_factory=dict)
-    wanted: list[Extractor] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
-    frames: int | None = None
-
-
 class _Scoring:
-    """One call of ``score_pair``: holds what its steps share."""
+    """Metrics of one sampling, all with a reference or all without: what their steps share."""
 
     def __init__(
         self,
         generated: VideoFile,
-        reference: VideoFile,
+        reference: VideoFile | None,
         metrics: Sequence[Metric],
-        every: int,
+        sampling: Sampling,
         store: TrackStore,
     ) -> None:
         self.metrics = metrics
-        self.every = every
+        self.sampling = sampling
         self.store = store
-        self.generated = _SideState(generated, "generated")
-        # A file scored against itself is read once.
-        same = generated.sha256 == reference.sha256
-        self.reference = self.generated if same else _SideState(reference, "reference")
-        self.sides = [self.generated] if same else [self.generated, self.reference]
+        self.files = [(generated, "generated")]
+        if reference is not None:
+            self.files.append((reference, "reference"))
+        self.sides: list[Reading] = []
         self.pieces: dict[str, list[Measurement]] = {}
         self.reasons: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
 
     def run(self) -> list[Outcome]:
         try:
-            infos = [self._probe(side) for side in (self.generated, self.reference)]
+            infos = [self._probe(*side) for side in self.files]
         except VideoError as error:
             return [Outcome(m, "failed", str(error)) for m in self.metrics]
-        misfit = _misfit(*infos)
+        misfit = _misfit(infos[0], infos[-1])
         if misfit:
             self.reasons |= {m.spec.name: misfit for m in self.metrics if m.spec.paired}
-        for side in self.sides:
-            self._plan(side)
+        alive = [m for m in self.metrics if m.spec.name not in self.reasons]
+        extractors = [e for m in alive for e in m.extractors]
+        for file, label in self.files:
+            # A file scored against itself is read once.
+            same = [s for s in self.sides if s.file.sha256 == file.sha256]
+            self.sides.append(
+                same[0] if same else Reading(file, label, self.sampling, extractors, self.store)
+            )
         try:
-            self._read(infos[1])
+            self._read([m for m in alive if m.spec.needs_frames], infos[-1])
         except VideoError as error:
             return [Outcome(m, "failed", str(error)) for m in self.metrics]
         return [self._outcome(m) for m in self.metrics]
 
-    def _probe(self, side: _SideState) -> VideoInfo:
+    def _probe(self, file: VideoFile, label: str) -> VideoInfo:
         try:
-            return probe(side.file.path)
+            return probe(file.path)
         except VideoError as error:
-            raise VideoError(f"{side.label} {error}") from error
+            raise VideoError(f"{label} {error}") from error
 
-    def _alive(self) -> list[Metric]:
-        return [m for m in self.metrics if m.spec.name not in self.reasons]
+    @property
+    def _distinct(self) -> list[Reading]:
+        return list(dict.fromkeys(self.sides))
 
-    def _plan(self, side: _SideState) -> None:
-        """Load the tracks that are there; list the extractors that must run."""
-        for extractor in _closure(e for m in self._alive() for e in m.extractors):
-            kept = self.store.load(side.file.sha256, extractor.id, self.every)
-            if kept is None:
-                side.wanted.append(extractor)
-            else:
-                side.tracks[extractor.id] = kept
-                side.frames = kept.frames
+    def _read(self, pixel_metrics: list[Metric], shape: VideoInfo) -> None:
+        for side in self._distinct:
+            side.listen()
+        turns = {
+            m.spec.name: max(s.first_pass_for(m.extractors) for s in self.sides)
+            for m in pixel_metrics
+        }
+        last = max([s.passes for s in self.sides] + [turn + 1 for turn in turns.values()])
+        for number in range(last):
+            due = [m for m in pixel_metrics if turns[m.spec.name] == number]
+            self._pass(number, due, frames_per_piece(shape) if due else None)
 
-    def _read(self, shape: VideoInfo) -> None:
-        pixel_metrics = [m for m in self._alive() if m.spec.needs_frames]
-        to_read = [s for s in self.sides if s.wanted or pixel_metrics]
-        piece = frames_per_piece(shape) if pixel_metrics else None
-        readers = {s.label: FrameReader(s.file.path, self.every, piece) for s in to_read}
-        for batch in zip_longest(*(self._pieces(s, readers[s.label]) for s in to_read)):
-            for side, frames in zip(to_read, batch, strict=True):
+    def _pass(self, number: int, due: list[Metric], piece: int | None) -> None:
+        """Read every side that is asked for once, in step, and show the frames around."""
+        reading = [s for s in self._distinct if due or s.wants(number)]
+        readers = [self.sampling.reader(s.file.path, piece) for s in reading]
+        done = 0
+        for batch in zip_longest(
+            *(s.pieces(r) for s, r in zip(reading, readers, strict=True)), fillvalue=None
+        ):
+            for side, frames in zip(reading, batch, strict=True):
                 if frames is not None:
-                    self._extract(side, frames)
-            if pixel_metrics:
-                self._measure_pixels(pixel_metrics, batch[0], batch[-1])
-        for side in to_read:
-            side.frames = readers[side.label].frames
-            self._keep(side)
-
-    def _pieces(self, side: _SideState, reader: FrameReader) -> Iterable[Frames]:
-        try:
-            yield from reader
-        except VideoError as error:
-            raise VideoError(f"{side.label} {error}") from error
-
-    def _extract(self, side: _SideState, frames: Frames) -> None:
-        here: dict[str, Track] = {}
-        for extractor in side.wanted:
-            if extractor.id in side.failures:
-                continue
-            broken = [e.id for e in extractor.uses if e.id in side.failures]
-            if broken:
-                side.failures[extractor.id] = side.failures[broken[0]]
-                continue
-            start = time.perf_counter()
-            try:
-                done = sum(len(next(iter(t.values()))) for t in side.rows.get(extractor.id, []))
-                uses = {
-                    e.id: here.get(e.id) or _rows_of(side.tracks[e.id].track, done, len(frames))
-                    for e in extractor.uses
-                }
-                here[extractor.id] = _checked_rows(extractor.extract(frames, uses), len(frames))
-                side.rows.setdefault(extractor.id, []).append(here[extractor.id])
-            except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-                side.failures[extractor.id] = f"{extractor.id} on {side.label}: {_brief(error)}"
-            spent = time.perf_counter() - start
-            self.seconds[extractor.id] = self.seconds.get(extractor.id, 0.0) + spent
+                    side.feed(number, frames)
+            if due:
+                self._measure_pixels(due, batch[0], batch[-1], done)
+                done += len(batch[0]) if batch[0] is not None else 0
+        for side, reader in zip(reading, readers, strict=True):
+            side.finish(number, reader.frames)
 
     def _measure_pixels(
-        self, metrics: list[Metric], generated: Frames | None, reference: Frames | None
+        self,
+        metrics: list[Metric],
+        generated: Frames | None,
+        reference: Frames | None,
+        start: int,
     ) -> None:
         if generated is None or reference is None or len(generated) != len(reference):
             return  # the frame counts differ, which is every paired metric's reason
@@ -221,7 +180,16 @@ class _Scoring:
             name = metric.spec.name
             if name in self.reasons:
                 continue
-            piece = self._call(metric, Inputs(Side(generated), Side(reference)))
+            if any(e.id in s.failures for s in self.sides for e in closure(metric.extractors)):
+                continue
+            given = [
+                Side(
+                    frames,
+                    {e.id: side.rows(e, start, len(frames)) for e in metric.extractors},
+                )
+                for side, frames in zip(self.sides, (generated, reference), strict=False)
+            ]
+            piece = self._call(metric, Inputs(*given))
             if piece is not None:
                 self.pieces.setdefault(name, []).append(piece)
 
@@ -233,46 +201,38 @@ class _Scoring:
         except UnscorableError as error:
             self.reasons[metric.spec.name] = str(error)
         except Exception as error:  # noqa: BLE001 - one metric's bug must not end the clip
-            self.reasons[metric.spec.name] = _brief(error)
+            self.reasons[metric.spec.name] = brief(error)
         finally:
             spent = time.perf_counter() - start
             self.seconds[metric.spec.name] = self.seconds.get(metric.spec.name, 0.0) + spent
         return None
 
-    def _keep(self, side: _SideState) -> None:
-        for extractor in side.wanted:
-            if extractor.id in side.failures or side.frames is None:
-                continue
-            kept = KeptTrack(_join_rows(side.rows[extractor.id]), side.frames)
-            try:
-                self.store.save(side.file.sha256, extractor.id, self.every, kept)
-            except OSError as error:
-                raise machine_error(error) from error
-            side.tracks[extractor.id] = kept
-
     def _outcome(self, metric: Metric) -> Outcome:
         name = metric.spec.name
-        counts = (self.generated.frames, self.reference.frames)
+        counts = (self.sides[0].frames, self.sides[-1].frames) if self.sides else (None, None)
         together = metric.spec.paired or metric.spec.needs_frames
         if name not in self.reasons and together and counts[0] != counts[1]:
             self.reasons[name] = (
                 f"generated has {counts[0]} frames, reference {counts[1]}; paired metrics need "
                 "every driven frame exactly once"
             )
+        used = closure(metric.extractors)
         for side in self.sides:
-            for extractor in _closure(metric.extractors):
+            for extractor in used:
                 if extractor.id in side.failures:
                     self.reasons.setdefault(name, side.failures[extractor.id])
         measurement = None if name in self.reasons else self._measurement(metric)
-        used = {name, *(e.id for e in _closure(metric.extractors))}
-        seconds = sum(s for key, s in self.seconds.items() if key in used)
+        seconds = self.seconds.get(name, 0.0) + sum(
+            side.seconds.get(extractor.id, 0.0) for side in self._distinct for extractor in used
+        )
         if measurement is None:
             return Outcome(metric, "failed", self.reasons[name], None, seconds)
         return Outcome(metric, "ok", "", measurement, seconds)
 
     def _measurement(self, metric: Metric) -> Measurement | None:
         if not metric.spec.needs_frames:
-            return self._call(metric, track_inputs(metric, self.generated, self.reference))
+            given = [_side(metric, s.tracks) for s in self.sides]
+            return self._call(metric, Inputs(*given))
         try:
             return Measurement.join(self.pieces.get(metric.spec.name, []))
         except ValueError as error:
@@ -280,33 +240,33 @@ class _Scoring:
             return None
 
 
-def track_inputs(metric: Metric, generated: _SideState, reference: _SideState) -> Inputs:
-    """Inputs of a metric that reads tracks only."""
-
-    def side(state: _SideState) -> Side:
-        return Side(None, {e.id: state.tracks[e.id].track for e in metric.extractors})
-
-    return Inputs(side(generated), side(reference))
+def _side(metric: Metric, tracks: dict[str, Track]) -> Side:
+    return Side(None, {e.id: tracks[e.id] for e in metric.extractors})
 
 
 def measure_again(
     metric: Metric, generated_sha256: str, reference_sha256: str, every: int, store: TrackStore
 ) -> Measurement | None:
     """A track metric's measurement from kept tracks alone; None where a track is gone."""
+    sampling = Sampling(every, metric.spec.fps)
+    needed = (
+        [generated_sha256, reference_sha256] if metric.spec.needs_reference else [generated_sha256]
+    )
     sides = []
-    for sha256 in (generated_sha256, reference_sha256):
-        kept = {e.id: store.load(sha256, e.id, every) for e in metric.extractors}
+    for sha256 in needed:
+        kept = {e.id: kept_track(store, sha256, e, sampling) for e in metric.extractors}
         if any(track is None for track in kept.values()):
             return None
-        sides.append(Side(None, {i: k.track for i, k in kept.items() if k is not None}))
-    return metric.measure(Inputs(sides[0], sides[1]))
+        sides.append(Side(None, {i: track for i, track in kept.items() if track is not None}))
+    return metric.measure(Inputs(*sides))
 
 
-def machine_error(error: OSError) -> OSError:
-    """The same error, as a ``MachineError`` where no clip can be at fault."""
-    if error.errno in _MACHINE_ERRORS:
-        return MachineError(error.errno, error.strerror, error.filename)
-    return error
+def kept_track(
+    store: TrackStore, sha256: str, extractor: AnyExtractor, sampling: Sampling
+) -> Track | None:
+    """The track of a file, if it is on disk."""
+    kept = store.load(sha256, extractor.id, sampling.tag_of(extractor))
+    return None if kept is None else kept.track
 
 
 def _misfit(generated: VideoInfo, reference: VideoInfo) -> str:
@@ -322,20 +282,6 @@ def _fps(info: VideoInfo) -> str:
     return f"{float(info.fps):.6g}"
 
 
-def _closure(extractors: Iterable[Extractor]) -> list[Extractor]:
-    """Extractors with all they use, each once, a used one before its user."""
-    ordered: dict[str, Extractor] = {}
-
-    def visit(extractor: Extractor) -> None:
-        for used in extractor.uses:
-            visit(used)
-        ordered.setdefault(extractor.id, extractor)
-
-    for extractor in extractors:
-        visit(extractor)
-    return list(ordered.values())
-
-
 def _checked(measured: Measurement) -> Measurement:
     """A plug-in's measurement in plain types.
 
@@ -347,26 +293,3 @@ def _checked(measured: Measurement) -> Measurement:
         raise UnscorableError(f"the value is {value}")
     notes = {str(k): int(v) for k, v in measured.notes.items()}
     return replace(measured, value=value, frames=int(measured.frames), notes=notes)
-
-
-def _checked_rows(track: Track, frames: int) -> Track:
-    """A plug-in's track, if it has a plain row for every frame."""
-    for name, rows in track.items():
-        if len(rows) != frames or rows.dtype.hasobject:
-            raise ValueError(
-                f"track {name!r} has {len(rows)} rows of {rows.dtype} for {frames} frames"
-            )
-    return track
-
-
-def _rows_of(track: Track, start: int, count: int) -> Track:
-    return {name: rows[start : start + count] for name, rows in track.items()}
-
-
-def _join_rows(rows: Sequence[Track]) -> Mapping[str, np.ndarray]:
-    return {name: np.concatenate([r[name] for r in rows]) for name in rows[0]}
-
-
-def _brief(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

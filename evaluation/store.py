@@ -72,22 +72,22 @@ class TrackStore:
     def __init__(self, root: Path) -> None:
         self.root = root / "tracks"
 
-    def _path(self, sha256: str, extractor: str, every: int) -> Path:
-        return self.root / sha256[:2] / sha256 / f"{safe_name(extractor)}~{every}.npz"
+    def _path(self, sha256: str, extractor: str, sampling: str) -> Path:
+        return self.root / sha256[:2] / sha256 / f"{safe_name(extractor)}~{sampling}.npz"
 
-    def load(self, sha256: str, extractor: str, every: int) -> KeptTrack | None:
+    def load(self, sha256: str, extractor: str, sampling: str) -> KeptTrack | None:
         """None where it was not computed yet, or its file is damaged (it is computed again)."""
-        path = self._path(sha256, extractor, every)
+        path = self._path(sha256, extractor, sampling)
         arrays = _load_npz(path)
         if arrays is None or _FRAMES not in arrays:
             return None
         frames = int(arrays.pop(_FRAMES))
         return KeptTrack(arrays, frames)
 
-    def save(self, sha256: str, extractor: str, every: int, kept: KeptTrack) -> None:
+    def save(self, sha256: str, extractor: str, sampling: str, kept: KeptTrack) -> None:
         """Keep it."""
         arrays = {**kept.track, _FRAMES: np.asarray(kept.frames)}
-        path = self._path(sha256, extractor, every)
+        path = self._path(sha256, extractor, sampling)
         write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 

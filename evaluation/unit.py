@@ -8,9 +8,11 @@ from pathlib import Path
 
 from evaluation.generate import file_sha256, forget_failure, generate_once, give_up
 from evaluation.generator import Generator
+from evaluation.machine import machine_error
+from evaluation.reading import Sampling, VideoFile
 from evaluation.records import Record, Status
 from evaluation.sample import Sample
-from evaluation.score_pair import Outcome, VideoFile, machine_error, score_pair
+from evaluation.score_pair import Outcome, kept_track, score_pair
 from evaluation.store import TrackStore, ValueStore
 from metrics import Metric
 
@@ -84,8 +86,10 @@ def run_unit(
     ]
     wanted = [m for m in wanted if m.spec.name not in beside]
     if unreadable:
-        return records + [_without_value(blank, m, "failed", unreadable) for m in wanted]
-    if made.video is None or reference is None:
+        spoilt = [m for m in wanted if m.spec.needs_reference]
+        records += [_without_value(blank, m, "failed", unreadable) for m in spoilt]
+        wanted = [m for m in wanted if not m.spec.needs_reference]
+    if made.video is None:
         return records + [_without_value(blank, m, made.status, made.reason) for m in wanted]
     outcomes = score_pair(made.video, reference, wanted, setting.every, TrackStore(setting.root))
     values = ValueStore(setting.root)
@@ -105,7 +109,7 @@ def lose_unit(
 
 def _why_not(metric: Metric, sample: Sample) -> str:
     """Why a metric has no meaning for a sample, or nothing."""
-    if sample.reference is None:
+    if sample.reference is None and metric.spec.needs_reference:
         return "this sample has no reference video"
     return next((sample.lacks[n] for n in metric.spec.needs if n in sample.lacks), "")
 
@@ -124,11 +128,14 @@ def _settled(setting: Setting, metric: Metric, blank: Record, known: Mapping[str
 
 def _kept(setting: Setting, metric: Metric, blank: Record) -> bool:
     """Whether the features that a set metric is made of are still on disk."""
-    store = TrackStore(setting.root)
+    store, sampling = TrackStore(setting.root), Sampling(setting.every, metric.spec.fps)
+    sides = [blank.generated_sha256]
+    if metric.spec.needs_reference:
+        sides.append(blank.reference_sha256)
     return all(
-        store.load(sha256, extractor.id, setting.every) is not None
+        kept_track(store, sha256, extractor, sampling) is not None
         for extractor in metric.extractors
-        for sha256 in (blank.generated_sha256, blank.reference_sha256)
+        for sha256 in sides
     )
 
 

@@ -20,6 +20,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from evaluation.steady import SteadyRate
 from metrics import Frames
 
 PIECE_BYTES = 48 << 20
@@ -46,6 +47,7 @@ class VideoInfo:
         declared_frames: Frame count in the header, None where there is none.
         codec: Name of the video codec.
         audio_rate: Samples per second of the first audio stream, None without audio.
+        start: Seconds from the earliest stream's first moment to the video's.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class VideoInfo:
     declared_frames: int | None
     codec: str
     audio_rate: int | None
+    start: Fraction
 
     @property
     def has_audio(self) -> bool:
@@ -81,10 +84,11 @@ def probe(path: Path) -> VideoInfo:
     Raises:
         VideoError: Not a video, damaged, empty, or without a video stream.
     """
-    with _open(path) as container:
+    with open_container(path) as container:
         stream = _video_stream(container, path)
         audio = container.streams.audio
         rotation = _rotation(path)
+        first = _seconds(stream.start_time, stream.time_base)
         width, height = stream.width, stream.height
         if rotation % 180:
             width, height = height, width
@@ -96,16 +100,36 @@ def probe(path: Path) -> VideoInfo:
             declared_frames=stream.frames or _expected(container, stream),
             codec=stream.codec_context.name,
             audio_rate=audio[0].rate if audio else None,
+            start=Fraction(0) if first is None else first - earliest(container),
         )
 
 
 def has_audio(path: Path) -> bool:
     """Whether the file opens and has an audio stream."""
     try:
-        with _open(path) as container:
+        with open_container(path) as container:
             return bool(container.streams.audio)
     except VideoError:
         return False
+
+
+def runs_at(path: Path, fps: int) -> bool:
+    """Whether the file's own frames are those of that steady rate, by its packets' times.
+
+    Raises:
+        VideoError: Not a readable video.
+    """
+    if probe(path).fps != fps:
+        return False
+    with open_container(path) as container:
+        begin, stream = earliest(container), _video_stream(container, path)
+        times = []
+        for packet in container.demux(stream):
+            if packet.is_discard or (packet.size and (packet.pts is None or not packet.time_base)):
+                return False
+            if packet.size and packet.pts is not None and packet.time_base:
+                times.append(float((packet.pts * packet.time_base - begin) * fps))
+    return all(abs(time - number) < 0.4 for number, time in enumerate(sorted(times)))
 
 
 class FrameReader:
@@ -118,14 +142,21 @@ class FrameReader:
         path: The file.
         every: Hand out every N-th frame; all are decoded and counted.
         piece: Frames per piece; by default as many as fit ``PIECE_BYTES``.
+        fps: Hand out this many frames per second of the file's clock, repeated and left out as
+            :class:`evaluation.steady.SteadyRate` says; None hands out the file's own.
     """
 
-    def __init__(self, path: Path, every: int = 1, piece: int | None = None) -> None:
+    def __init__(
+        self, path: Path, every: int = 1, piece: int | None = None, fps: int | None = None
+    ) -> None:
         if every < 1:
             raise ValueError(f"every must be 1 or more, got {every}")
+        if fps is not None and every != 1:
+            raise ValueError("a steady rate hands out every frame")
         self.path = path
         self.info = probe(path)
         self.every = every
+        self.fps = fps
         self.piece = piece or frames_per_piece(self.info)
         self.frames: int | None = None
 
@@ -135,10 +166,45 @@ class FrameReader:
         Raises:
             VideoError: The stream is damaged or ends early; says at which frame.
         """
-        rotation = _rotation(self.path)
         kept: list[Frames] = []
+        for pixels in self._steady() if self.fps else self._thinned():
+            kept.append(pixels)
+            if len(kept) == self.piece:
+                yield np.stack(kept)
+                kept = []
+        if kept:
+            yield np.stack(kept)
+
+    def _thinned(self) -> Iterator[Frames]:
+        for number, (frame, rotation) in enumerate(self._decoded()):
+            if number % self.every == 0:
+                yield _upright(frame, rotation)
+
+    def _steady(self) -> Iterator[Frames]:
+        rate = SteadyRate(self.fps or 1)
+        last: Frames | None = None
+        with open_container(self.path) as container:
+            begin = earliest(container)
+        clock = Fraction(0)
+        for frame, rotation in self._decoded():
+            tick = Fraction(frame.time_base or 0)
+            length = tick * (frame.duration or 0)
+            # A frame without a time of its own follows the one before it.
+            clock = clock if frame.pts is None else frame.pts * tick - begin
+            before, times = rate.of_frame(clock, length)
+            clock += length or 1 / self.info.fps
+            pixels = _upright(frame, rotation)
+            yield from [pixels if last is None else last] * before
+            yield from [pixels] * times
+            last = pixels
+        if last is not None:
+            yield from [last] * rate.at_end()
+
+    def _decoded(self) -> Iterator[tuple[av.VideoFrame, int]]:
+        """Every sound frame of the file, with the degrees it is to be turned by."""
+        rotation = _rotation(self.path)
         seen = discarded = 0
-        with _open(self.path) as container:
+        with open_container(self.path) as container:
             stream = _video_stream(container, self.path)
             stream.thread_type = "AUTO"
             try:
@@ -146,23 +212,16 @@ class FrameReader:
                     discarded += packet.is_discard
                     for frame in packet.decode():
                         _check_sound(frame, self.info, seen)
-                        if seen % self.every == 0:
-                            kept.append(_upright(frame, rotation))
+                        yield frame, rotation
                         seen += 1
-                        if len(kept) == self.piece:
-                            yield np.stack(kept)
-                            kept = []
             except VideoError:
                 raise
             except (FFmpegError, ValueError) as error:
                 raise VideoError(
-                    f"{self.path}: damaged at frame {seen}"
-                    f"{_of_declared(self.info)}: {_plain(error)}"
+                    f"{self.path}: damaged at frame {seen}{_of_declared(self.info)}: {plain(error)}"
                 ) from error
         _check_complete(self.info, seen, discarded)
         self.frames = seen
-        if kept:
-            yield np.stack(kept)
 
 
 def frames_per_piece(info: VideoInfo) -> int:
@@ -186,7 +245,7 @@ def read_audio(path: Path, rate: int | None = None, *, mono: bool = False) -> Au
     Raises:
         VideoError: The audio cannot be decoded.
     """
-    with _open(path) as container:
+    with open_container(path) as container:
         if not container.streams.audio:
             return None
         stream = container.streams.audio[0]
@@ -200,7 +259,7 @@ def read_audio(path: Path, rate: int | None = None, *, mono: bool = False) -> Au
                 blocks.extend(np.asarray(f.to_ndarray()) for f in resampler.resample(frame))
             blocks.extend(np.asarray(f.to_ndarray()) for f in resampler.resample(None))
         except (FFmpegError, ValueError) as error:
-            raise VideoError(f"{path}: the audio cannot be decoded: {_plain(error)}") from error
+            raise VideoError(f"{path}: the audio cannot be decoded: {plain(error)}") from error
         video = container.streams.video
         video_begin = Fraction(0)
         if video and video[0].start_time is not None and video[0].time_base is not None:
@@ -217,7 +276,12 @@ def read_audio(path: Path, rate: int | None = None, *, mono: bool = False) -> Au
     return Audio(np.ascontiguousarray(samples, dtype=np.float32), rate or native)
 
 
-def _open(path: Path) -> InputContainer:
+def open_container(path: Path) -> InputContainer:
+    """The file, opened.
+
+    Raises:
+        VideoError: Absent, empty or no container.
+    """
     try:
         if path.stat().st_size == 0:
             raise VideoError(f"{path}: the file is empty")
@@ -225,7 +289,16 @@ def _open(path: Path) -> InputContainer:
     except OSError as error:
         raise VideoError(f"{path}: {error.strerror or error}") from error
     except FFmpegError as error:
-        raise VideoError(f"{path}: not a readable video ({_plain(error)})") from error
+        raise VideoError(f"{path}: not a readable video ({plain(error)})") from error
+
+
+def earliest(container: InputContainer) -> Fraction:
+    """The time at which the earliest stream begins, in seconds of the file's clock."""
+    return _seconds(container.start_time, Fraction(1, av.time_base)) or Fraction(0)
+
+
+def _seconds(time: int | None, base: Fraction | None) -> Fraction | None:
+    return None if time is None or base is None else time * Fraction(base)
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -252,12 +325,12 @@ def _expected(container: InputContainer, stream: VideoStream) -> int | None:
 
 def _rotation(path: Path) -> int:
     """Degrees counter-clockwise to turn a decoded frame; needs the first frame."""
-    with _open(path) as container:
+    with open_container(path) as container:
         try:
             for frame in container.decode(_video_stream(container, path)):
                 return int(frame.rotation) % 360
         except (FFmpegError, ValueError) as error:
-            raise VideoError(f"{path}: no frame can be decoded ({_plain(error)})") from error
+            raise VideoError(f"{path}: no frame can be decoded ({plain(error)})") from error
     raise VideoError(f"{path}: has no frames")
 
 
@@ -289,7 +362,8 @@ def _of_declared(info: VideoInfo) -> str:
     return f" of {info.declared_frames}" if info.declared_frames else ""
 
 
-def _plain(error: Exception) -> str:
+def plain(error: Exception) -> str:
+    """What FFmpeg says, without the path and number around it."""
     return getattr(error, "strerror", None) or str(error)
 
 

@@ -4,29 +4,41 @@ This is the ground floor. It knows no files but weights, no datasets and no gene
 """
 
 from metrics.base import (
+    AnyExtractor,
+    AudioExtractor,
     Direction,
     Extractor,
     Frames,
     Inputs,
+    LooksAhead,
     Measurement,
     Metric,
     MetricSpec,
     Side,
+    Sound,
     Track,
+    TrackExtractor,
     UnscorableError,
     mean_of_clips,
+    mean_of_frames,
 )
 
 __all__ = [
+    "AnyExtractor",
+    "AudioExtractor",
     "Direction",
     "Extractor",
     "Frames",
     "Inputs",
+    "LooksAhead",
     "Measurement",
     "Metric",
     "MetricSpec",
     "Side",
+    "Sound",
     "Track",
+    "TrackExtractor",
     "UnscorableError",
     "mean_of_clips",
+    "mean_of_frames",
 ]

@@ -3,13 +3,15 @@
 Shape letters, used in every room: ``T`` frames, ``H W`` pixels, ``N`` audio samples,
 ``K`` landmarks, ``D`` features; ``n`` is the number of frames in the piece at hand.
 
-A metric never sees a file. The harness decodes both videos once, hands each *extractor* the
-frames of one video (so that what depends on one side alone is computed once and kept), and
+A metric never sees a file. The harness decodes both videos, hands each *extractor* what it
+reads of one video (so that what depends on one side alone is computed once and kept), and
 hands each *metric* the two sides together::
 
-    frames of one file --Extractor.extract--> Track            one row per frame, kept on disk
-    two sides          --Metric.measure-----> Measurement      one clip's share of the number
-    all clips          --Metric.aggregate---> float            the number
+    frames of one file  --Extractor.extract------> Track        one row per frame, kept on disk
+    its whole tracks    --TrackExtractor.follow--> Track        one row per frame
+    its sound           --AudioExtractor.listen--> Track        rows at a rate of its own
+    two sides           --Metric.measure---------> Measurement  one clip's share of the number
+    all clips           --Metric.aggregate-------> float        the number
 """
 
 from __future__ import annotations
@@ -24,14 +26,21 @@ from numpy.typing import NDArray
 Frames = NDArray[np.uint8]
 """uint8 RGB, [n, H, W, 3]."""
 
+Sound = NDArray[np.int16]
+"""int16 mono, [N], 16 000 samples a second; sample 0 sounds with frame 0."""
+
 Track = Mapping[str, NDArray[np.generic]]
-"""What one extractor read off one video: named arrays, first axis = frames."""
+"""What one extractor read off one video: named arrays, first axis = frames (of sound: its own)."""
 
 Direction = Literal["higher", "lower"]
 
 
 class UnscorableError(ValueError):
     """This clip has no value under this metric; the text is the reason in the record."""
+
+
+STATED = ("decoder", "fps", "crop", "backbone", "pooling", "useless", "failure", "traps")
+"""What every card says in its protocol; ``useless`` is what a useless generator gets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +55,18 @@ class MetricSpec:
         unit: ``dB``, ``px`` or empty.
         bounds: Values that no clip can go beyond; intervals are cut there.
         perfect: Value of a video scored against itself, None where it depends on the video.
+        needs_reference: There is something to hold the generated video against. Without it the
+            reference side of the inputs is empty.
         paired: Frame i of the generated video is compared with frame i of the reference, so
             both must have the same number, size and rate of frames.
+        fps: Frames come at this rate, all of them, dropped or repeated by the clock of the file,
+            whatever the suite thins out; None takes the file's own frames 0, N, 2N, ...
         needs_frames: ``measure`` reads pixels (and is called piece by piece); otherwise it reads
             tracks only and is called once per clip.
         per_clip: One clip has a value of its own. Set metrics (FID) have one only over clips.
         needs: What a sample must show or sound, such as ``face``; where a sample is known to lack
             it, the metric does not apply.
-        protocol: The choices in words, in reading order.
+        protocol: The choices in words, in reading order; has all of ``STATED``.
         source: Paper and official code with version or commit, and what differs.
         assets: Names in the asset table that must be present, those of extractors included.
     """
@@ -65,7 +78,9 @@ class MetricSpec:
     unit: str = ""
     bounds: tuple[float, float] = (-np.inf, np.inf)
     perfect: float | None = None
+    needs_reference: bool = True
     paired: bool = True
+    fps: int | None = None
     needs_frames: bool = True
     per_clip: bool = True
     needs: tuple[str, ...] = ()
@@ -85,7 +100,8 @@ class Side:
 
     Attributes:
         frames: uint8 RGB [n, H, W, 3]; None for metrics that read tracks only.
-        tracks: Extractor id -> its track, rows in step with ``frames``.
+        tracks: Extractor id -> its track, rows in step with ``frames`` (or of the whole clip,
+            where there are none; tracks of sound are always whole).
     """
 
     frames: Frames | None = None
@@ -94,10 +110,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The same frames of the generated video and of its reference."""
+    """The same frames of the generated video and of its reference (empty where none is needed)."""
 
     generated: Side
-    reference: Side
+    reference: Side = field(default_factory=Side)
 
     def pixels(self) -> tuple[Frames, Frames]:
         """Both sides' frames, checked: uint8 RGB [n, H, W, 3], same shape.
@@ -176,6 +192,9 @@ class Extractor(Protocol):
 
     ``id`` is ``name/version`` and is part of the key under which tracks are kept: change the
     rows, change the version. ``uses`` are the extractors whose tracks this one reads.
+
+    One whose row i also depends on the frames after i says on how many in an attribute
+    ``lookahead`` (see ``LooksAhead``).
     """
 
     @property
@@ -184,13 +203,67 @@ class Extractor(Protocol):
         ...
 
     @property
-    def uses(self) -> tuple[Extractor, ...]:
+    def uses(self) -> tuple[AnyExtractor, ...]:
         """Extractors that must have run on the same frames before."""
         ...
 
     def extract(self, frames: Frames, tracks: Mapping[str, Track]) -> Track:
         """Rows for uint8 RGB frames [n, H, W, 3]; ``tracks`` holds those of ``uses``."""
         ...
+
+
+@runtime_checkable
+class LooksAhead(Extractor, Protocol):
+    """An extractor whose row i reads frames i to i + ``lookahead``.
+
+    It is handed that many frames more than it is asked about, returns a row for every frame it
+    is handed, and has no say about the last ones (NaN), which are asked again with the next piece.
+    """
+
+    @property
+    def lookahead(self) -> int:
+        """Frames after the one a row stands for."""
+        ...
+
+
+@runtime_checkable
+class TrackExtractor(Protocol):
+    """A map from the whole tracks of one video to one row per frame.
+
+    For what needs the clip's end to be known, such as whose face it is about. An extractor of
+    frames that uses it sees the frames in another pass.
+    """
+
+    @property
+    def id(self) -> str:
+        """Name and version."""
+        ...
+
+    @property
+    def uses(self) -> tuple[AnyExtractor, ...]:
+        """Extractors whose tracks it reads."""
+        ...
+
+    def follow(self, tracks: Mapping[str, Track]) -> Track:
+        """Rows for all T frames, from the whole tracks of ``uses``."""
+        ...
+
+
+@runtime_checkable
+class AudioExtractor(Protocol):
+    """A map from the sound of one video to rows at a rate of its own."""
+
+    @property
+    def id(self) -> str:
+        """Name and version."""
+        ...
+
+    def listen(self, sound: Sound) -> Track:
+        """Rows for int16 mono [N] at 16 kHz."""
+        ...
+
+
+AnyExtractor = Extractor | TrackExtractor | AudioExtractor
 
 
 @runtime_checkable
@@ -203,7 +276,7 @@ class Metric(Protocol):
         ...
 
     @property
-    def extractors(self) -> tuple[Extractor, ...]:
+    def extractors(self) -> tuple[AnyExtractor, ...]:
         """Whose tracks ``measure`` reads, on both sides."""
         ...
 
@@ -218,6 +291,15 @@ class Metric(Protocol):
     def aggregate(self, measurements: Sequence[Measurement]) -> float:
         """The number over clips. Must not depend on their order."""
         ...
+
+
+def mean_of_frames(measurements: Sequence[Measurement]) -> float:
+    """Every frame counts the same: a clip weighs by its frames."""
+    shares = sorted((m.value, m.frames) for m in measurements if m.value is not None)
+    if not shares:
+        raise UnscorableError("no clip has a value")
+    values, frames = np.asarray(shares, dtype=np.float64).T
+    return float(np.average(values, weights=frames))
 
 
 def mean_of_clips(measurements: Sequence[Measurement]) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.base import (
-    Extractor,
+    AnyExtractor,
     Frames,
     Inputs,
     Measurement,
@@ -146,7 +146,7 @@ class Psnr:
     """``psnr_per_frame`` as a metric."""
 
     spec: MetricSpec
-    extractors: tuple[Extractor, ...] = ()
+    extractors: tuple[AnyExtractor, ...] = ()
 
     def measure(self, inputs: Inputs) -> Measurement:
         """Mean over frames; counts the identical ones."""
@@ -165,7 +165,7 @@ class Ssim:
 
     spec: MetricSpec
     rule: SsimRule
-    extractors: tuple[Extractor, ...] = ()
+    extractors: tuple[AnyExtractor, ...] = ()
 
     def measure(self, inputs: Inputs) -> Measurement:
         """Mean over frames."""

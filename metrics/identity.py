@@ -13,7 +13,7 @@ from metrics.assets import lookup
 from metrics.backbones import yunet
 from metrics.backbones.face_mesh import FACE_MESH
 from metrics.backbones.sface import SFACE
-from metrics.base import Extractor, Inputs, Measurement, MetricSpec, mean_of_clips
+from metrics.base import AnyExtractor, Inputs, Measurement, MetricSpec, mean_of_clips
 
 
 def cosines(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -44,11 +44,11 @@ class Csim:
     """
 
     spec: MetricSpec
-    embedder: Extractor
-    witness: Extractor
+    embedder: AnyExtractor
+    witness: AnyExtractor
 
     @property
-    def extractors(self) -> tuple[Extractor, ...]:
+    def extractors(self) -> tuple[AnyExtractor, ...]:
         """The embedder and the witness."""
         return (self.embedder, self.witness)
 

@@ -12,7 +12,7 @@ from metrics import face_frames
 from metrics.assets import lookup
 from metrics.backbones import yunet
 from metrics.backbones.face_mesh import FACE_MESH
-from metrics.base import Extractor, Inputs, Measurement, MetricSpec, mean_of_clips
+from metrics.base import AnyExtractor, Inputs, Measurement, MetricSpec, mean_of_clips
 
 # Points 48..67 of the 68-point scheme on the mesh, the table that most public conversions between
 # the two use. Held against dlib's predictor on 612 frames of hdtf_mini, 19 of the 20 are the
@@ -43,11 +43,11 @@ class Lmd:
     """Distance of some landmarks that one extractor reads off faces."""
 
     spec: MetricSpec
-    finder: Extractor
+    finder: AnyExtractor
     points: tuple[int, ...]
 
     @property
-    def extractors(self) -> tuple[Extractor, ...]:
+    def extractors(self) -> tuple[AnyExtractor, ...]:
         """The landmark finder."""
         return (self.finder,)
 

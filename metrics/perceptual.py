@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from metrics.assets import ASSETS
 from metrics.backbones.lpips_nets import ALEX, VGG, LpipsNet, distances
 from metrics.base import (
-    Extractor,
+    AnyExtractor,
     Inputs,
     Measurement,
     MetricSpec,
@@ -23,7 +23,7 @@ class Lpips:
 
     spec: MetricSpec
     net: LpipsNet
-    extractors: tuple[Extractor, ...] = ()
+    extractors: tuple[AnyExtractor, ...] = ()
 
     def measure(self, inputs: Inputs) -> Measurement:
         """Mean over frames.

@@ -14,10 +14,10 @@ from typing import Any
 import click
 
 from evaluation.dataset import DatasetError
+from evaluation.machine import MachineError, machine_error
 from evaluation.plan import UnusableInputError
 from evaluation.records import RecordsError
 from evaluation.registry import BrokenPluginError, UnknownNameError, load, names
-from evaluation.score_pair import MachineError, machine_error
 from metrics.assets import AssetCorruptError, AssetMissingError, AssetUnreachableError
 
 _USER_ERRORS = (

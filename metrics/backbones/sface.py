@@ -22,8 +22,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from metrics.assets import locate
-from metrics.backbones.yunet import YUNET
-from metrics.base import Extractor, Frames, Track
+from metrics.backbones.faces import FACE
+from metrics.base import AnyExtractor, Frames, Track
 
 SIZE = 112
 DIMENSIONS = 128
@@ -95,17 +95,17 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
 
 
 class SFace:
-    """Identity of the largest face of every frame.
+    """Identity of the face that the clip is about.
 
     Rows: ``found`` bool [n]; ``features`` float32 [n, 128] of length 1, NaN where no face was.
     """
 
-    id = "sface/1"
-    uses: tuple[Extractor, ...] = (YUNET,)
+    id = "sface/2"
+    uses: tuple[AnyExtractor, ...] = (FACE,)
 
     def extract(self, frames: Frames, tracks: Mapping[str, Track]) -> Track:
-        """Rows for uint8 RGB frames [n, H, W, 3], with YuNet's track of the same frames."""
-        faces = tracks[YUNET.id]
+        """Rows for uint8 RGB frames [n, H, W, 3], with the face's track of the same frames."""
+        faces = tracks[FACE.id]
         found = np.asarray(faces["found"], dtype=np.bool_)
         points = np.asarray(faces["points"], dtype=np.float32)
         features = np.full((len(frames), DIMENSIONS), np.nan, dtype=np.float32)

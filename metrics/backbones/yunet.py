@@ -1,4 +1,4 @@
-"""Where the face is: YuNet by OpenCV, the largest box of every frame.
+"""Where faces are: YuNet by OpenCV, every face of every frame.
 
 Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", MIR 2023; weights of the OpenCV
 zoo. Detection runs at the frame's own size, so a frame costs what it measures.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from metrics.assets import locate, lookup
 from metrics.backbones.per_thread import per_thread
-from metrics.base import Extractor, Frames, Track
+from metrics.base import AnyExtractor, Frames, Track
 
 SCORE_THRESHOLD = 0.6
 NMS_THRESHOLD = 0.3
@@ -23,10 +23,12 @@ TOP_K = 5000
 
 COLUMNS = 15  # x y w h, five points x y, score
 
+MOST_FACES = 8
+
 IN_WORDS = (
     f"YuNet 2023-03, int8 blockwise, sha256 {lookup('yunet').sha256[:8]}, by OpenCV 5's "
     f"FaceDetectorYN on BGR at the frame's own size; score >= {SCORE_THRESHOLD}, "
-    f"NMS {NMS_THRESHOLD}; of several faces the one with the largest box, in every frame anew"
+    f"NMS {NMS_THRESHOLD}; of a frame's faces the {MOST_FACES} with the largest boxes"
 )
 
 
@@ -61,31 +63,25 @@ def _detector(path: Path) -> cv2.FaceDetectorYN:
 
 
 class YuNet:
-    """The largest face of every frame.
+    """The faces of every frame, largest box first.
 
-    Rows: ``found`` bool [n]; ``boxes`` float32 [n, 4], x y w h in px; ``points`` float32
-    [n, 5, 2] in px, ordered as in :func:`detect`; ``scores`` float32 [n]; ``faces`` int32 [n],
-    how many were seen. NaN where none was.
+    Rows: ``count`` int32 [n], how many were seen; ``faces`` float32 [n, 8, 15] px, columns as in
+    :func:`detect`, NaN where there are fewer. A ninth face is counted and not kept.
     """
 
-    id = "yunet/1"
-    uses: tuple[Extractor, ...] = ()
+    id = "yunet/2"
+    uses: tuple[AnyExtractor, ...] = ()
 
     def extract(self, frames: Frames, tracks: Mapping[str, Track]) -> Track:  # noqa: ARG002
         """Rows for uint8 RGB frames [n, H, W, 3]; every frame stands for itself."""
-        seen = [detect(frame) for frame in frames]
-        best = np.full((len(seen), COLUMNS), np.nan, dtype=np.float32)
-        for row, faces in zip(best, seen, strict=True):
-            if len(faces):
-                row[:] = faces[np.argmax(faces[:, 2] * faces[:, 3])]
-        count = np.array([len(faces) for faces in seen], dtype=np.int32)
-        return {
-            "found": count > 0,
-            "boxes": best[:, :4],
-            "points": best[:, 4:14].reshape(-1, 5, 2),
-            "scores": best[:, 14],
-            "faces": count,
-        }
+        count = np.zeros(len(frames), dtype=np.int32)
+        faces = np.full((len(frames), MOST_FACES, COLUMNS), np.nan, dtype=np.float32)
+        for i, frame in enumerate(frames):
+            seen = detect(frame)
+            count[i] = len(seen)
+            largest = np.argsort(-seen[:, 2] * seen[:, 3], kind="stable")[:MOST_FACES]
+            faces[i, : len(largest)] = seen[largest]
+        return {"count": count, "faces": faces}
 
 
 YUNET = YuNet()

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from evaluation.generate import file_sha256
+from evaluation.machine import MachineError
+from evaluation.reading import VideoFile
 from evaluation.registry import load_metrics
-from evaluation.score_pair import MachineError, VideoFile, measure_again, score_pair
+from evaluation.score_pair import measure_again, score_pair
 from evaluation.store import TrackStore
 from metrics import Measurement, MetricSpec, mean_of_clips
 
