@@ -151,7 +151,7 @@ class Reading:
 
     def first_pass_for(self, extractors: Iterable[AnyExtractor]) -> int:
         """The pass in which all their rows can be read piece by piece."""
-        return max((self._ready(e, self._pass_of) for e in extractors), default=0)
+        return max([0, *(self._ready(e, self._pass_of) for e in extractors)])
 
     @property
     def passes(self) -> int:
