@@ -6,6 +6,7 @@ machine that cannot go on (full or read-only disk) raises.
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import time
 from collections.abc import Sequence
@@ -16,7 +17,17 @@ from evaluation.reading import Reading, Sampling, VideoFile, brief, closure
 from evaluation.records import Status
 from evaluation.store import TrackStore
 from evaluation.video import VideoError, VideoInfo, frames_per_piece, probe
-from metrics import AnyExtractor, Frames, Inputs, Measurement, Metric, Side, Track, UnscorableError
+from metrics import (
+    AnyExtractor,
+    Frames,
+    Inputs,
+    Measurement,
+    Metric,
+    MetricSpec,
+    Side,
+    Track,
+    UnscorableError,
+)
 from metrics.assets import AssetCorruptError, AssetMissingError, locate
 
 _FPS_TOLERANCE = 0.002  # 30000/1001 written as 29.97 is the same rate; 25 and 24.9 are not
@@ -55,7 +66,7 @@ def score_pair(
     outcomes: dict[str, Outcome] = {}
     usable = []
     for metric in metrics:
-        reason = _missing_assets(metric)
+        reason = _missing(metric)
         if reason:
             outcomes[metric.spec.name] = Outcome(metric, "unavailable", reason)
         else:
@@ -73,7 +84,19 @@ def score_pair(
     return [outcomes[m.spec.name] for m in metrics]
 
 
-def _missing_assets(metric: Metric) -> str:
+def missing_packages(spec: MetricSpec) -> list[str]:
+    """Optional packages of a card that are not installed, by import name."""
+    return [name for name in spec.packages if importlib.util.find_spec(name) is None]
+
+
+def _missing(metric: Metric) -> str:
+    """What keeps a metric from being computed here, with what to do about it, or nothing."""
+    lacking = missing_packages(metric.spec)
+    if lacking:
+        return (
+            f"{metric.spec.name} needs the package {' and '.join(lacking)}. "
+            "Run: pip install 'talkbench[faces]'"
+        )
     for name in metric.spec.assets:
         try:
             locate(name)

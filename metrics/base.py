@@ -69,6 +69,7 @@ class MetricSpec:
         protocol: The choices in words, in reading order; has all of ``STATED``.
         source: Paper and official code with version or commit, and what differs.
         assets: Names in the asset table that must be present, those of extractors included.
+        packages: Optional packages that must be installed, by their import names.
     """
 
     name: str
@@ -87,6 +88,7 @@ class MetricSpec:
     protocol: Mapping[str, str]
     source: str
     assets: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

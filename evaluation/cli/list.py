@@ -10,7 +10,16 @@ from rich.table import Table
 
 from evaluation.cli.assets import asset_table
 from evaluation.cli.console import console
-from evaluation.registry import BrokenPluginError, Listed, cards_of, listing, load_dataset
+from evaluation.registry import (
+    BrokenPluginError,
+    Listed,
+    cards_of,
+    listing,
+    load_dataset,
+    names,
+)
+from evaluation.score_pair import missing_packages
+from metrics import Metric, MetricSpec
 from metrics.assets import ASSETS, find, lookup
 
 _Row = tuple[str, str, str, str, str]
@@ -26,11 +35,17 @@ def list_(kind: str) -> None:
         console.print(asset_table())
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("name", "version", "what", "from", "state"):
-        table.add_column(head, overflow="fold")
-    for row in _ROWS[kind]():
-        table.add_row(*row)
+    rows = list(_ROWS[kind]())
+    origins = {row[3] for row in rows}
+    heads = ("name", "version", "what", "from", "state")
+    shown = [i for i, head in enumerate(heads) if head != "from" or len(origins) > 1]
+    for i in shown:
+        table.add_column(heads[i], overflow="fold")
+    for row in rows:
+        table.add_row(*(row[i] for i in shown))
     console.print(table)
+    if kind == "metrics":
+        _print_what_is_missing()
 
 
 def _generators() -> Iterable[_Row]:
@@ -61,7 +76,7 @@ def _metrics() -> Iterable[_Row]:
                 f" (also: {entry.name})" if position == 0 and card.spec.name != entry.name else ""
             )
             what = f"{card.spec.title} {arrow}{bare}"
-            yield (card.spec.name, card.spec.version, what, entry.origin, _state(card.spec.assets))
+            yield (card.spec.name, card.spec.version, what, entry.origin, state(card.spec))
 
 
 _ROWS: dict[str, Callable[[], Iterable[_Row]]] = {
@@ -83,7 +98,38 @@ def _row(entry: Listed, facts: Callable[..., tuple[str, str, tuple[str, ...]]]) 
 
 
 def _state(needed: Iterable[str]) -> str:
-    missing = [n for n in needed if n not in ASSETS or find(lookup(n)) is None]
+    missing = _missing(needed)
     if missing:
         return f"[yellow]missing: talkbench assets get {' '.join(missing)}[/]"
     return "[green]ready[/]"
+
+
+def state(spec: MetricSpec) -> str:
+    """``ready``, or what a card lacks on this machine, as markup."""
+    lacking = [*_missing(spec.assets), *missing_packages(spec)]
+    return f"[yellow]needs {', '.join(lacking)}[/]" if lacking else "[green]ready[/]"
+
+
+def _missing(needed: Iterable[str]) -> list[str]:
+    return [n for n in needed if n not in ASSETS or find(lookup(n)) is None]
+
+
+def _print_what_is_missing() -> None:
+    """How to get what the cards lack: one command, not one a line."""
+    specs = [c.spec for name in names("metrics") for c in _cards(name)]
+    assets = dict.fromkeys(a for s in specs for a in _missing(s.assets))
+    packages = dict.fromkeys(p for s in specs for p in missing_packages(s))
+    console.print("\nWhat a card means: talkbench card NAME", highlight=False)
+    if assets:
+        console.print(f"To get what is missing: talkbench assets get {' '.join(assets)}")
+    if packages:
+        console.print(
+            f"Packages that are missing ({', '.join(packages)}): pip install 'talkbench\\[faces]'"
+        )
+
+
+def _cards(name: str) -> tuple[Metric, ...]:
+    try:
+        return cards_of(name)
+    except BrokenPluginError:
+        return ()

@@ -86,11 +86,20 @@ def card_rows(spec: MetricSpec) -> list[tuple[str, str]]:
     rows = [(k, printable(v)) for k, v in spec.protocol.items()]
     rows.append(("better", spec.direction))
     rows.append(("range", f"{lo:g} to {hi:g}".replace("inf", "∞")))
-    if spec.perfect is not None:
-        rows.append(("a video against itself", f"{spec.perfect:g} {spec.unit}".strip()))
+    perfect = "depends on the video" if spec.perfect is None else f"{spec.perfect:g} {spec.unit}"
+    rows.append(("a perfect video", perfect.strip()))
+    rows.append(("held against", _held_against(spec)))
+    if spec.packages:
+        rows.append(("packages", ", ".join(spec.packages)))
     rows.extend(("asset", _asset(name)) for name in spec.assets)
     rows.append(("source", printable(spec.source)))
     return rows
+
+
+def _held_against(spec: MetricSpec) -> str:
+    if not spec.needs_reference:
+        return "nothing: the generated video alone"
+    return "the reference, frame by frame" if spec.paired else "the reference, as a set of frames"
 
 
 def environment_rows(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
