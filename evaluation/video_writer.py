@@ -21,17 +21,30 @@ from metrics import Frames
 
 @dataclass(frozen=True)
 class Encoding:
-    """How to write: H.264 4:2:0 with AAC, or lossless RGB H.264 with FLAC."""
+    """How to write: H.264 4:2:0 or lossless RGB H.264, with AAC or lossless FLAC.
+
+    Attributes:
+        crf: Of x264; None keeps every pixel.
+        aac: Sound as AAC at 128 kbit/s, or as much of it as AAC takes at the sound's rate;
+            False keeps every 16-bit sample. None goes with the picture: AAC where it is lossy.
+    """
 
     crf: int | None
+    aac: bool | None = None
 
     @property
     def lossless(self) -> bool:
-        """Every pixel and every 16-bit sample comes back as it was."""
+        """Every pixel comes back as it was."""
         return self.crf is None
+
+    @property
+    def lossless_sound(self) -> bool:
+        """Every 16-bit sample comes back as it was."""
+        return self.lossless if self.aac is None else not self.aac
 
 
 LOSSLESS = Encoding(None)
+_AAC_BITS = 128_000  # per second; FFmpeg's own default
 
 # Records quote hashes of these files, and a number must not depend on what else the machine is
 # doing. x264's macroblock tree gave up to three different files for one input on one machine
@@ -47,7 +60,7 @@ class VideoWriter:
         width: Pixels; H.264 4:2:0 needs even sides, 4:4:4 is written where one is odd.
         height: Pixels.
         fps: Exact rate.
-        encoding: ``LOSSLESS`` or ``Encoding(crf)``.
+        encoding: ``LOSSLESS`` or an ``Encoding``.
         audio: Muxed as it is; None writes a silent file.
     """
 
@@ -84,9 +97,11 @@ class VideoWriter:
         self._sound: AudioStream | None = None
         if audio is not None:
             layout = "mono" if audio.samples.shape[1] == 1 else "stereo"
-            codec, sample = ("flac", "s16") if encoding.lossless else ("aac", "fltp")
+            codec, sample = ("flac", "s16") if encoding.lossless_sound else ("aac", "fltp")
             sound = self._container.add_stream(codec, rate=audio.rate, layout=layout)
             self._sound = cast("AudioStream", sound)
+            if not encoding.lossless_sound:
+                self._sound.bit_rate = _AAC_BITS
             self._sound.codec_context.format = av.AudioFormat(sample)
 
     def add(self, frames: Frames) -> None:

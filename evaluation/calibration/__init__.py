@@ -1,0 +1,1 @@
+"""Our numbers beside those of the official packages, on the same frames."""

@@ -1,0 +1,53 @@
+"""The official metric packages, imported so that they work beside any torch."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+
+import torch
+
+_REPAIRS: list[torch.library.Library] = []
+
+
+def official(name: str) -> ModuleType | None:
+    """An official package by its import name; None where it is not installed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        repair_torchvision()
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError:
+            return None
+
+
+def installed_version(distribution: str) -> str:
+    """``name version``, or nothing."""
+    try:
+        return f"{distribution} {version(distribution)}"
+    except PackageNotFoundError:
+        return ""
+
+
+def repair_torchvision() -> None:
+    """Make ``import torchvision`` work beside a torch of another build.
+
+    The package index ships torchvision for CUDA: beside a CPU torch its operators are missing.
+    None of them is used by the packages compared here, so declaring them is enough.
+    """
+    try:
+        importlib.import_module("torchvision")
+    except ModuleNotFoundError:
+        return
+    except RuntimeError:
+        for module in [m for m in sys.modules if m.partition(".")[0] == "torchvision"]:
+            del sys.modules[module]
+        operators = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+        for operator in ("nms", "qnms"):
+            signature = f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            operators.define(signature)  # type: ignore[no-untyped-call]
+        _REPAIRS.append(operators)  # a library that is let go takes its operators with it
+        importlib.import_module("torchvision")
