@@ -59,6 +59,7 @@ class MetricSpec:
             reference side of the inputs is empty.
         paired: Frame i of the generated video is compared with frame i of the reference, so
             both must have the same number, size and rate of frames.
+        symmetric: Generated and reference may change places.
         fps: Frames come at this rate, all of them, dropped or repeated by the clock of the file,
             whatever the suite thins out; None takes the file's own frames 0, N, 2N, ...
         needs_frames: ``measure`` reads pixels (and is called piece by piece); otherwise it reads
@@ -81,6 +82,7 @@ class MetricSpec:
     perfect: float | None = None
     needs_reference: bool = True
     paired: bool = True
+    symmetric: bool = False
     fps: int | None = None
     needs_frames: bool = True
     per_clip: bool = True

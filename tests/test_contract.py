@@ -1,0 +1,218 @@
+"""Laws that every card keeps, whoever wrote it: one tester, real frames, the real harness.
+
+Cards of plug-ins are found like ours, so a stranger can run this file on his own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from evaluation.generate import file_sha256
+from evaluation.reading import VideoFile
+from evaluation.registry import cards_of, names
+from evaluation.score_pair import score_pair
+from evaluation.store import TrackStore
+from evaluation.video import Audio, FrameReader, read_audio
+from evaluation.video_writer import LOSSLESS, Encoding, VideoWriter
+from metrics.base import STATED
+
+pytestmark = [pytest.mark.assets, pytest.mark.data]
+
+FRAMES, EVERY = 48, 8
+CARDS = {card.spec.name: card for family in names("metrics") for card in cards_of(family)}
+every_card = pytest.mark.parametrize("name", CARDS)
+
+NOISE, BLUR, SHIFT, CRF = (5, 15, 40), (1, 2.5, 6), (2, 6, 12), (28, 38, 48)
+LADDERS = {
+    "noise": [f"noise {s}" for s in NOISE],
+    "blur": [f"blur {s}" for s in BLUR],
+    "shift": [f"shift {s}" for s in SHIFT],
+    "crf": [f"crf {s}" for s in CRF],
+}
+
+# Cards on which more of a damage may score better, and why. Whoever adds one says so in ``traps``.
+NOT_ORDERED: dict[tuple[str, str], str] = {}
+
+
+@dataclass
+class Bench:
+    """Variants of one real clip, scored under every card once."""
+
+    folder: object
+    source: np.ndarray
+    sound: Audio
+    scored: dict = field(default_factory=dict)
+
+    def path(self, name):
+        path = self.folder / f"{name}.mkv"
+        if not path.exists():
+            frames, encoding = self.frames(name), LOSSLESS
+            if name.startswith("crf"):
+                encoding = Encoding(crf=int(name.split()[1]))
+            height, width = frames.shape[1:3]
+            form = {"width": width, "height": height, "fps": Fraction(25), "encoding": encoding}
+            with VideoWriter(path, **form, audio=self.sound) as writer:
+                writer.add(frames)
+        return path
+
+    def frames(self, name):
+        kind, _, amount = name.partition(" ")
+        whole = self.source[:FRAMES]
+        if kind == "noise":
+            rng = np.random.default_rng(7)
+            noisy = whole + rng.normal(0, float(amount), whole.shape)
+            return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+        if kind == "blur":
+            return np.stack([cv2.GaussianBlur(f, (0, 0), float(amount)) for f in whole])
+        if kind == "shift":
+            return self.source[int(amount) : int(amount) + FRAMES]
+        if kind == "dark":
+            dark = whole.copy()
+            dark[: int(amount) * EVERY : EVERY] = 0
+            return dark
+        return whole
+
+    def of(self, name, against="truth", run="run"):
+        """Card name -> outcome."""
+        key = (name, against, run)
+        if key not in self.scored:
+            files = [VideoFile(p, file_sha256(p)) for p in map(self.path, (name, against))]
+            store = TrackStore(self.folder / run)
+            outcomes = score_pair(*files, list(CARDS.values()), EVERY, store)
+            self.scored[key] = {o.metric.spec.name: o for o in outcomes}
+        return self.scored[key]
+
+    def value(self, card, name, against="truth", run="run"):
+        outcome = self.of(name, against, run)[card]
+        if outcome.status != "ok":
+            pytest.skip(f"{name}: {outcome.status}: {outcome.reason}")
+        return CARDS[card].aggregate([outcome.measurement])
+
+
+@pytest.fixture(scope="session")
+def bench(data, tmp_path_factory):
+    path = data / "hdtf_mini" / "gt" / "RD_Radio8_000.mp4"
+    reader = FrameReader(path, piece=FRAMES + max(SHIFT))
+    source = next(iter(reader))
+    audio = read_audio(path)
+    length = round(FRAMES / 25 * audio.rate)
+    sound = Audio(audio.samples[:length], audio.rate)
+    return Bench(tmp_path_factory.mktemp("contract"), source, sound)
+
+
+def worse(card, value, than):
+    """By how much a value is worse than another, in the card's own direction; 0 if it is not."""
+    sign = 1 if CARDS[card].spec.direction == "lower" else -1
+    return max(0.0, sign * (value - than))
+
+
+def close(a, b, relative):
+    return math.isclose(a, b, rel_tol=relative, abs_tol=relative)
+
+
+@every_card
+def test_says_everything(name):
+    spec = CARDS[name].spec
+    assert [key for key in STATED if not spec.protocol.get(key)] == []
+    assert spec.source
+    assert spec.title
+    assert name.split("@", 1)[0] in names("metrics")
+    assert spec.direction in ("higher", "lower")
+    assert not spec.paired or spec.needs_reference
+    if spec.perfect is not None:
+        assert spec.bounds[0] <= spec.perfect <= spec.bounds[1]
+
+
+@every_card
+def test_has_a_number_or_a_reason(bench, name):
+    outcome = bench.of("truth")[name]
+    if outcome.status == "ok":
+        assert outcome.measurement.frames > 0
+    elif outcome.status == "unavailable":
+        assert "talkbench assets get" in outcome.reason or "pip install" in outcome.reason
+    else:
+        assert outcome.reason
+
+
+@every_card
+def test_identity_is_best(bench, name):
+    spec, itself = CARDS[name].spec, bench.value(name, "truth")
+    if spec.perfect is not None:
+        assert close(itself, spec.perfect, 1e-6)
+    if spec.needs_reference:
+        for damaged in (step for steps in LADDERS.values() for step in steps):
+            outcome = bench.of(damaged)[name]
+            if outcome.status == "ok":
+                assert worse(name, itself, CARDS[name].aggregate([outcome.measurement])) <= 1e-6
+
+
+@every_card
+@pytest.mark.parametrize("ladder", LADDERS)
+def test_more_damage_is_never_better(bench, name, ladder):
+    if not CARDS[name].spec.needs_reference:
+        pytest.skip("looks at one video alone: its own tests say what it must order")
+    if (name, ladder) in NOT_ORDERED:
+        pytest.skip(NOT_ORDERED[name, ladder])
+    values = [bench.value(name, step) for step in LADDERS[ladder]]
+    for less, more in zip(values, values[1:], strict=False):
+        assert worse(name, less, more) <= 1e-6, values
+
+
+@every_card
+def test_pieces_do_not_matter(bench, name, monkeypatch):
+    whole = bench.value(name, "blur 2.5")
+    monkeypatch.setattr("evaluation.video.PIECE_BYTES", 5 * 256 * 256 * 3)
+    assert close(bench.value(name, "blur 2.5", run="pieces"), whole, 1e-5)
+
+
+@every_card
+def test_threads_do_not_matter(bench, name):
+    whole = bench.value(name, "blur 2.5")
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        assert close(bench.value(name, "blur 2.5", run="threads"), whole, 1e-4)
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+
+
+@every_card
+def test_order_and_shards_do_not_matter(bench, name):
+    outcomes = [bench.of(step)[name] for step in ("blur 1", "noise 5", "crf 38")]
+    if any(o.status != "ok" for o in outcomes):
+        pytest.skip(outcomes[0].reason or "a step has no value")
+    measured = [o.measurement for o in outcomes]
+    expected = CARDS[name].aggregate(measured)
+    for order in ((2, 0, 1), (1, 2, 0)):
+        assert close(CARDS[name].aggregate([measured[i] for i in order]), expected, 1e-9)
+    assert close(CARDS[name].aggregate(measured[:1] + measured[1:]), expected, 1e-12)
+
+
+@every_card
+def test_is_symmetric_where_it_says_so(bench, name):
+    if not CARDS[name].spec.symmetric:
+        pytest.skip("does not say so")
+    swapped = bench.value(name, "truth", against="blur 2.5")
+    assert close(swapped, bench.value(name, "blur 2.5"), 1e-6)
+
+
+@every_card
+def test_a_frame_without_a_face_is_counted(bench, name):
+    if "face" not in CARDS[name].spec.needs or not CARDS[name].spec.needs_reference:
+        pytest.skip("does not look for faces on both sides")
+    one, most = bench.of("dark 1")[name], bench.of("dark 4")[name]
+    if one.status == "unavailable":
+        pytest.skip(one.reason)
+    assert most.status == "failed"
+    assert "no face" in most.reason or "face" in most.reason
+    if one.status == "ok":
+        assert one.measurement.notes
