@@ -6,37 +6,22 @@ written losslessly, so that each shows its own damage alone; ``reencoded`` is th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from baselines.rewriting import SOURCE, anchor, count, follow_face, rewrite
 from evaluation.generator import GenerationError, GeneratorSpec
 from evaluation.sample import Sample
-from evaluation.video import Audio, FrameReader, probe, read_audio
-from evaluation.video_writer import LOSSLESS, Encoding, VideoWriter
+from evaluation.video import Audio, FrameReader, read_audio
+from evaluation.video_writer import Encoding
 from metrics import Frames
-from metrics.backbones.faces import FACE
-from metrics.backbones.yunet import YUNET
-
-_SOURCE = "talkbench"
 
 
-def _anchor(
-    name: str, about: str, version: str = "1", assets: tuple[str, ...] = ()
-) -> GeneratorSpec:
-    return GeneratorSpec(
-        name=name,
-        version=version,
-        kind="anchor",
-        about=about,
-        licence="Apache-2.0",
-        source=_SOURCE,
-        assets=assets,
-    )
+_SMALLEST_FACE = 100 / 3  # px of height; a blur of less than 1 px would not be seen
 
 
 class GroundTruth:
@@ -47,7 +32,7 @@ class GroundTruth:
         version="1",
         kind="reference",
         about="the reference video itself: the ceiling of every metric",
-        source=_SOURCE,
+        source=SOURCE,
     )
 
     def generate(self, sample: Sample, out: Path, seed: int) -> Path:
@@ -59,25 +44,32 @@ class GroundTruth:
 
 
 class Reencoded:
-    """The video through a coarse codec (x264, crf 35): sharp metrics drop, sync does not."""
+    """The video through a coarse codec: sharp metrics drop, sync does not.
 
-    spec = _anchor("reencoded", "the video encoded again with x264 at crf 35")
+    Args:
+        crf: Of x264.
+        name: Row of the table.
+    """
+
+    def __init__(self, crf: int = 35, name: str = "reencoded") -> None:
+        self.crf = crf
+        self.spec = anchor(name, f"the video encoded again with x264 at crf {crf}", f"2, crf {crf}")
 
     def generate(self, sample: Sample, out: Path, seed: int) -> Path:
-        """H.264 crf 35 with AAC."""
+        """H.264 with AAC at 128 kbit/s."""
         del seed
-        return _write(sample, out, FrameReader(sample.video), encoding=Encoding(crf=35))
+        return rewrite(sample, out, FrameReader(sample.video), encoding=Encoding(crf=self.crf))
 
 
 class Still:
     """The first frame throughout: perfect picture, no motion."""
 
-    spec = _anchor("still", "the first frame, held for the whole clip")
+    spec = anchor("still", "the first frame, held for the whole clip")
 
     def generate(self, sample: Sample, out: Path, seed: int) -> Path:
         """Frame 0 for as long as the video is."""
         del seed
-        return _write(sample, out, _held(FrameReader(sample.video)))
+        return rewrite(sample, out, _held(FrameReader(sample.video)))
 
 
 class Shifted:
@@ -85,27 +77,33 @@ class Shifted:
 
     Args:
         by: k, in frames; the last frame is held at the end.
+        name: Row of the table.
     """
 
-    def __init__(self, by: int = 3) -> None:
+    def __init__(self, by: int = 3, name: str = "shifted") -> None:
         self.by = by
-        about = f"the video {by} frames early against its audio"
-        self.spec = replace(_anchor("shifted", about), version=f"1, by {by}")
+        frames = f"{by} frame{'' if by == 1 else 's'}"
+        self.spec = anchor(name, f"the video {frames} early against its audio", f"1, by {by}")
 
     def generate(self, sample: Sample, out: Path, seed: int) -> Path:
         """Frames k, k+1, ..., then the last one k times."""
         del seed
-        return _write(sample, out, _advanced(FrameReader(sample.video), self.by))
+        return rewrite(sample, out, _advanced(FrameReader(sample.video), self.by))
 
 
 class MouthBlur:
-    """The lower third of the face blurred: hurts the mouth and nothing else."""
+    """The lower third of the face blurred: hurts the mouth and nothing else.
 
-    strength = 0.03  # sigma of the blur, as a share of the height of the face
+    Args:
+        strength: Sigma of the blur, as a share of the height of the face; faces below 33 px are
+            blurred as one of 33 px, so that a stronger blur stays stronger.
+        name: Row of the table.
+    """
 
-    spec = _anchor(
-        "mouth-blur", "the lower third of the face box blurred", version="2", assets=("yunet",)
-    )
+    def __init__(self, strength: float = 0.03, name: str = "mouth-blur") -> None:
+        self.strength = strength
+        about = f"the lower third of the face box blurred, sigma {strength:.3g} of its height"
+        self.spec = anchor(name, about, f"2, {strength:g}", assets=("yunet",))
 
     def generate(self, sample: Sample, out: Path, seed: int) -> Path:
         """Blur the face that the clip is about; a frame without it takes the nearest's place.
@@ -114,8 +112,8 @@ class MouthBlur:
             GenerationError: No face in any frame.
         """
         del seed
-        boxes = _face_boxes(FrameReader(sample.video))
-        return _write(sample, out, self._blurred(FrameReader(sample.video), boxes))
+        boxes = follow_face(FrameReader(sample.video)).boxes
+        return rewrite(sample, out, self._blurred(FrameReader(sample.video), boxes))
 
     def _blurred(self, reader: FrameReader, boxes: NDArray[np.float32]) -> Iterator[Frames]:
         index = 0
@@ -130,7 +128,7 @@ class MouthBlur:
 class SwappedAudio:
     """The video as it is with another speaker's speech: only a metric that hears can tell."""
 
-    spec = _anchor("swapped-audio", "the same video with the speech of another speaker's clip")
+    spec = anchor("swapped-audio", "the same video with the speech of another speaker's clip")
 
     def generate(self, sample: Sample, out: Path, seed: int) -> Path:
         """The other speech from its beginning, repeated or cut to the length of the video.
@@ -145,31 +143,11 @@ class SwappedAudio:
         if other is None or not len(other.samples):
             raise GenerationError(f"{sample.other_audio} has no audio")
         reader = FrameReader(sample.video)
-        frames = _count(reader)
+        frames = count(reader)
         wanted = round(float(frames / reader.info.fps) * other.rate)
         repeats = -(-wanted // len(other.samples))
         samples = np.tile(other.samples, (repeats, 1))[:wanted]
-        return _write(sample, out, FrameReader(sample.video), audio=Audio(samples, other.rate))
-
-
-def _write(
-    sample: Sample,
-    out: Path,
-    frames: Iterable[Frames],
-    *,
-    encoding: Encoding = LOSSLESS,
-    audio: Audio | None = None,
-) -> Path:
-    """Write frames at the video's size and rate, with the driving audio unless another is given."""
-    info = probe(sample.video)
-    if audio is None and sample.audio is not None:
-        audio = read_audio(sample.audio)
-    with VideoWriter(
-        out, width=info.width, height=info.height, fps=info.fps, encoding=encoding, audio=audio
-    ) as writer:
-        for piece in frames:
-            writer.add(piece)
-    return out
+        return rewrite(sample, out, FrameReader(sample.video), audio=Audio(samples, other.rate))
 
 
 def _held(reader: FrameReader) -> Iterator[Frames]:
@@ -192,28 +170,6 @@ def _advanced(reader: FrameReader, by: int) -> Iterator[Frames]:
         yield np.repeat(last, missing, axis=0)
 
 
-def _count(reader: FrameReader) -> int:
-    for _ in reader:
-        continue
-    return reader.frames or 0
-
-
-def _face_boxes(reader: FrameReader) -> NDArray[np.float32]:
-    """x, y, w, h of the clip's face for every frame, [T, 4]; gaps take the nearest in time."""
-    rows = [YUNET.extract(piece, {}) for piece in reader]
-    seen_faces = {name: np.concatenate([r[name] for r in rows]) for name in rows[0]}
-    face = FACE.follow({YUNET.id: seen_faces})
-    found, boxes = np.asarray(face["found"], dtype=np.bool_), np.asarray(face["boxes"])
-    if not found.any():
-        raise GenerationError(f"no face in any of {len(found)} frames")
-    seen, all_frames = np.flatnonzero(found), np.arange(len(found))
-    after = np.searchsorted(seen, all_frames).clip(max=len(seen) - 1)
-    before = (after - 1).clip(min=0)
-    later = np.abs(seen[after] - all_frames) <= np.abs(seen[before] - all_frames)
-    filled: NDArray[np.float32] = boxes[seen[np.where(later, after, before)]].astype(np.float32)
-    return filled
-
-
 def _blur_lower_third(frame: Frames, box: NDArray[np.float32], strength: float) -> None:
     height, width = frame.shape[:2]
     x, y, w, h = (float(v) for v in box)
@@ -221,5 +177,5 @@ def _blur_lower_third(frame: Frames, box: NDArray[np.float32], strength: float) 
     left, right = int(max(0, x)), int(min(width, x + w))
     if top >= bottom or left >= right:
         return
-    blurred = cv2.GaussianBlur(frame, (0, 0), max(1.0, strength * h))
+    blurred = cv2.GaussianBlur(frame, (0, 0), strength * max(_SMALLEST_FACE, h))
     frame[top:bottom, left:right] = blurred[top:bottom, left:right]

@@ -168,7 +168,7 @@ def run_forwards(given: argparse.Namespace) -> list[dict[str, Any]]:
     return [*rows, _over("fid@pytorch-fid", whole, bare)]
 
 
-def _bare_lpips(net: Any, pairs: int) -> float:  # noqa: ANN401
+def _bare_lpips(net: Any, pairs: int) -> float:
     """The network on both sides' frames in one batch of eight after another, nothing else."""
     import torch
 
@@ -265,9 +265,9 @@ def _long_clip(path: Path, seconds: int, side: int) -> None:
 def show(rows: Sequence[dict[str, Any]]) -> None:
     """Print a Markdown table."""
     heads = list(dict.fromkeys(h for r in rows for h in r))
-    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")  # noqa: T201
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for row in rows:
-        print(f"| {' | '.join(str(row.get(h, '')) for h in heads)} |")  # noqa: T201
+        print(f"| {' | '.join(str(row.get(h, '')) for h in heads)} |")
 
 
 if __name__ == "__main__":

@@ -44,4 +44,4 @@ if __name__ == "__main__":
     name, nth, *paths = sys.argv[1:]
     half = len(paths) // 2
     videos = [Path(p) for p in paths]
-    print(json.dumps({"value": main(name, int(nth), videos[:half], videos[half:])}))  # noqa: T201
+    print(json.dumps({"value": main(name, int(nth), videos[:half], videos[half:])}))

