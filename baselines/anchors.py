@@ -20,7 +20,6 @@ from evaluation.video import Audio, FrameReader, read_audio
 from evaluation.video_writer import Encoding
 from metrics import Frames
 
-
 _SMALLEST_FACE = 100 / 3  # px of height; a blur of less than 1 px would not be seen
 
 

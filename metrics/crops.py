@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.assets import lookup
 from metrics.backbones.face_mesh import FACE_MESH
 from metrics.backbones.faces import FACE
+from metrics.backbones.faces import IN_WORDS as FACE_IN_WORDS
 from metrics.base import AnyExtractor, Track
 
 FACE_SIDE = 1.3
@@ -27,13 +29,17 @@ class Region:
         name: ``face`` or ``mouth``.
         extractor: Whose track says where the part is.
         scale: Side of the square over the longer side of the part's box.
-        in_words: For cards.
+        in_words: The crop, for cards.
+        backbone: What finds the part, for cards.
+        assets: Weights of the extractor and of those it uses.
     """
 
     name: str
     extractor: AnyExtractor
     scale: float
     in_words: str
+    backbone: str
+    assets: tuple[str, ...]
 
     def windows(self, track: Track, height: int, width: int) -> list[tuple[slice, slice] | None]:
         """Rows and columns of each frame that show the part; None where it is not seen.
