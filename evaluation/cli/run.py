@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 
 from evaluation.cli import options
-from evaluation.cli.console import bring_assets, carry_out
+from evaluation.cli.console import bring_what_is_needed, carry_out
 from evaluation.plan import Plan, UnusableInputError
 from evaluation.registry import load_dataset, load_generator, load_metrics, load_suite
-from metrics.assets import ASSETS
 
 
 @click.command(short_help="Generators on a suite: generate, score, report.")
@@ -88,7 +87,7 @@ def plan_of(
         needed = [*dataset.spec.assets]
         needed += [a for m in metrics for a in m.spec.assets]
         needed += [a for g in generators for a in g.spec.assets]
-        bring_assets([a for a in needed if a in ASSETS])
+        bring_what_is_needed(needed)
     samples = dataset.samples(data)
     return Plan(
         suite=suite,

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from evaluation.cli import options
-from evaluation.cli.console import bring_assets, carry_out, errors
+from evaluation.cli.console import bring_what_is_needed, carry_out, errors
 from evaluation.datasets.folder import FolderDataset
 from evaluation.finished import FinishedVideos
 from evaluation.plan import Plan, UnusableInputError
@@ -104,7 +104,7 @@ def score(
                 markup=False,
             )
     if download:
-        bring_assets([a for m in metrics for a in m.spec.assets])
+        bring_what_is_needed([a for m in metrics for a in m.spec.assets])
     plan = Plan(
         suite=SCORE,
         metrics=tuple(metrics),
