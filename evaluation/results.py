@@ -8,27 +8,21 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from evaluation import floors
+from evaluation.floors import CERTIFICATE, Floors
 from evaluation.manifest import MANIFEST, read_manifest
 from evaluation.plan import UnusableInputError
 from evaluation.records import SCHEMA, Record, RecordLog
 from evaluation.registry import load_metrics
 from evaluation.run import RECORDS
-from evaluation.score_pair import measure_again
-from evaluation.stats import Interval, Scored, estimate, paired_difference
+from evaluation.scored import Clips, Remembering, cells
+from evaluation.stats import Interval, estimate, paired_difference
 from evaluation.store import TrackStore, write_json
-from metrics import (
-    AnyExtractor,
-    Direction,
-    Inputs,
-    Measurement,
-    Metric,
-    MetricSpec,
-    UnscorableError,
-)
+from metrics import Direction, Metric, UnscorableError
 
 RESULTS = "results.json"
 
@@ -60,6 +54,9 @@ class Estimate:
         unit: Of the value.
         mark: ``best`` and ``second`` among comparable rows with full coverage; ties share it.
         note: Why there is no value, or what to know about it.
+        floor: Gaps below it say nothing, by a certificate of the card on these data; None where
+            there is none.
+        near_best: Nearer to the best row's value than ``floor``, and not a best row itself.
     """
 
     generator: str
@@ -79,11 +76,16 @@ class Estimate:
     unit: str
     mark: Mark = ""
     note: str = ""
+    floor: float | None = None
+    near_best: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A generator's number minus the baseline's, on the clips that both have."""
+    """A generator's number minus the baseline's, on the clips that both have.
+
+    ``below_floor``: smaller than the noise floor that a certificate of the card gives.
+    """
 
     generator: str
     baseline: str
@@ -93,6 +95,7 @@ class Difference:
     hi: float | None
     n_common: int
     n_speakers: int
+    below_floor: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class Results:
         estimates: By (generator, card name).
         differences: By (generator, card name), baseline's own row left out.
         baseline: Whom differences are taken to.
+        floors: What a certificate says about the noise of the cards, and why it says nothing.
     """
 
     manifest: Mapping[str, Any]
@@ -116,6 +120,7 @@ class Results:
     estimates: Mapping[tuple[str, str], Estimate]
     differences: Mapping[tuple[str, str], Difference]
     baseline: str
+    floors: Floors = floors.NONE
 
     @property
     def failures(self) -> Sequence[Record]:
@@ -123,15 +128,17 @@ class Results:
         return [r for r in self.records if r.status in ("failed", "unavailable")]
 
 
-def build(root: Path, baseline: str | None = None) -> Results:
+def build(root: Path, baseline: str | None = None, certificate: Path | None = None) -> Results:
     """Read a run and compute its numbers.
 
     Args:
         root: Folder of the run.
         baseline: Generator that differences are taken to; by default the first row.
+        certificate: Whose noise floors tell which gaps say nothing; by default the run's own
+            ``certificate.json``, if it has one.
 
     Raises:
-        RecordsError: No run there, or its files are damaged.
+        RecordsError: No run there, or its files (or the certificate) are damaged.
         UnknownNameError: A metric of the run is not installed.
         UnusableInputError: No such baseline.
     """
@@ -147,24 +154,28 @@ def build(root: Path, baseline: str | None = None) -> Results:
         raise UnusableInputError(
             f"baseline {chosen!r} is not in this run; it has {', '.join(generators)}"
         )
-    store = TrackStore(root)
+    if certificate is None and (root / CERTIFICATE).exists():
+        certificate = root / CERTIFICATE
+    noise = floors.NONE
+    if certificate is not None:
+        noise = floors.floors(certificate, manifest, records, [m.spec for m in metrics])
+    of, store = cells(records), TrackStore(root)
     estimates: dict[tuple[str, str], Estimate] = {}
     differences: dict[tuple[str, str], Difference] = {}
     for card in metrics:
-        metric, name = _Remembering(card), card.spec.name
-        clips = {
-            g: _Column.read(
-                metric, [r for r in records if (r.generator, r.metric) == (g, name)], store
-            )
-            for g in generators
-        }
+        metric, name = Remembering(card), card.spec.name
+        clips = {g: Clips.read(metric, of.get((g, name), ()), store) for g in generators}
         column = {g: _estimate(metric, g, c) for g, c in clips.items()}
-        marks = _marks(metric, manifest, column, clips)
+        marks, floor = _marks(metric, manifest, column, clips), noise.of.get(name)
+        near = _near_best(column, marks, floor)
         for g in generators:
-            estimates[g, name] = Estimate(**asdict(column[g]) | {"mark": marks.get(g, "")})
+            estimates[g, name] = replace(
+                column[g], mark=marks.get(g, ""), floor=floor, near_best=g in near
+            )
             if g != chosen and (found := _difference(metric, g, chosen, clips)) is not None:
-                differences[g, name] = found
-    return Results(manifest, records, generators, metrics, estimates, differences, chosen)
+                below = floor is not None and abs(found.value) < floor
+                differences[g, name] = replace(found, below_floor=below)
+    return Results(manifest, records, generators, metrics, estimates, differences, chosen, noise)
 
 
 def write_results(root: Path, results: Results) -> None:
@@ -177,85 +188,17 @@ def write_results(root: Path, results: Results) -> None:
             "every": results.manifest["every"],
             "limit": results.manifest["limit"],
             "baseline": results.baseline,
+            "certificate": {"clips": results.floors.clips, "remarks": results.floors.remarks},
             "estimates": [asdict(e) for e in results.estimates.values()],
             "differences": [asdict(d) for d in results.differences.values()],
         },
     )
 
 
-class _Remembering:
-    """A metric that aggregates one set of clips once: intervals and differences share them.
-
-    Sets are told apart by the identity of their measurements, which a column holds as long as
-    this is asked.
-    """
-
-    def __init__(self, metric: Metric) -> None:
-        self._metric = metric
-        self._known: dict[tuple[int, ...], float] = {}
-
-    @property
-    def spec(self) -> MetricSpec:
-        return self._metric.spec
-
-    @property
-    def extractors(self) -> tuple[AnyExtractor, ...]:
-        return self._metric.extractors
-
-    def measure(self, inputs: Inputs) -> Measurement:
-        return self._metric.measure(inputs)
-
-    def aggregate(self, measurements: Sequence[Measurement]) -> float:
-        key = tuple(map(id, measurements))
-        if key not in self._known:
-            try:
-                self._known[key] = float(self._metric.aggregate(measurements))
-            except UnscorableError:
-                raise
-            except Exception as error:
-                # A plug-in may raise anything; one cell is lost.
-                raise UnscorableError(f"{type(error).__name__}: {error}") from error
-        return self._known[key]
-
-
-@dataclass(frozen=True)
-class _Column:
-    """One generator's clips under one metric."""
-
-    records: Sequence[Record]
-    scored: Mapping[str, Scored]
-    gone: int  # scored once, but what the number is made of is no longer on disk
-
-    @classmethod
-    def read(cls, metric: Metric, records: Sequence[Record], store: TrackStore) -> _Column:
-        scored: dict[str, Scored] = {}
-        gone = 0
-        for record in records:
-            if record.status != "ok" or record.metric_version != metric.spec.version:
-                continue
-            try:
-                measurement = _measurement(metric, record, store)
-            except Exception:  # noqa: BLE001 - a plug-in may raise anything; one clip is lost
-                measurement = None
-            if measurement is None:
-                gone += 1
-            else:
-                scored[record.sample] = Scored(record.speaker, measurement)
-        return cls(records, scored, gone)
-
-
-def _measurement(metric: Metric, record: Record, store: TrackStore) -> Measurement | None:
-    if metric.spec.per_clip:
-        return Measurement(record.value, record.frames)
-    return measure_again(
-        metric, record.generated_sha256, record.reference_sha256, record.every, store
-    )
-
-
 _NOTHING = Interval(0.0, None, None, 0)
 
 
-def _estimate(metric: Metric, generator: str, column: _Column) -> Estimate:
+def _estimate(metric: Metric, generator: str, column: Clips) -> Estimate:
     applicable = [r for r in column.records if r.status != "not-applicable"]
     note = ""
     try:
@@ -292,7 +235,7 @@ def _estimate(metric: Metric, generator: str, column: _Column) -> Estimate:
 
 
 def _difference(
-    metric: Metric, generator: str, baseline: str, clips: Mapping[str, _Column]
+    metric: Metric, generator: str, baseline: str, clips: Mapping[str, Clips]
 ) -> Difference | None:
     try:
         found = paired_difference(metric, clips[generator].scored, clips[baseline].scored)
@@ -317,7 +260,7 @@ def _marks(
     metric: Metric,
     manifest: Mapping[str, Any],
     column: Mapping[str, Estimate],
-    clips: Mapping[str, _Column],
+    clips: Mapping[str, Clips],
 ) -> dict[str, Mark]:
     """Best and second; who cannot be told from them by a paired interval shares the mark.
 
@@ -348,7 +291,27 @@ def _marks(
     return marks
 
 
-def _tied(metric: Metric, one: _Column, leader: _Column) -> bool:
+def _near_best(
+    column: Mapping[str, Estimate], marks: Mapping[str, Mark], floor: float | None
+) -> set[str]:
+    """Rows whose gap to the best is smaller than the floor, the rows marked best left out.
+
+    Any other row may be near, on either side: one that is not marked for its kind or its
+    coverage too. A second keeps its mark and is near.
+    """
+    best = [column[g] for g, mark in marks.items() if mark == "best"]
+    if floor is None or not best:
+        return set()
+    values = [e.value for e in best if e.value is not None]
+    leader = max(values) if best[0].direction == "higher" else min(values)
+    return {
+        g
+        for g, e in column.items()
+        if marks.get(g) != "best" and e.value is not None and abs(e.value - leader) < floor
+    }
+
+
+def _tied(metric: Metric, one: Clips, leader: Clips) -> bool:
     found = paired_difference(metric, one.scored, leader.scored)
     if found is None:
         return False

@@ -162,20 +162,37 @@ class Measurement:
     ) -> Measurement:
         """A clip whose value is the mean of its frames' values."""
         values = np.asarray(per_frame, dtype=np.float64)
+        counted = {k: v for k, v in (notes or {}).items() if v}
         if values.ndim != 1 or values.size == 0:
-            raise UnscorableError("no frame could be scored")
+            why = "".join(f", {k}: {v}" for k, v in counted.items())
+            raise UnscorableError(f"no frame could be scored{why}")
         if not np.isfinite(values).all():
             bad = int((~np.isfinite(values)).sum())
             raise UnscorableError(f"{bad} frames have no finite value")
-        counted = {k: v for k, v in (notes or {}).items() if v}
         return cls(float(values.mean()), int(values.size), values, notes=counted)
 
     @classmethod
+    def of_piece(
+        cls, per_frame: NDArray[np.floating], notes: Mapping[str, int] | None = None
+    ) -> Measurement:
+        """As ``of_frames``, for a metric that passes over frames: a piece may have none to score.
+
+        It then has no value, and ``join`` says whether the clip has one.
+        """
+        if np.size(per_frame):
+            return cls.of_frames(per_frame, notes)
+        return cls(None, 0, np.empty(0), notes={k: v for k, v in (notes or {}).items() if v})
+
+    @classmethod
     def join(cls, pieces: Sequence[Measurement]) -> Measurement:
-        """Pieces of one clip, in order, as if measured in one go."""
+        """Pieces of one clip, in order, as if measured in one go.
+
+        Raises:
+            UnscorableError: No piece has a frame that could be scored.
+        """
         if not pieces:
             raise UnscorableError("no frame could be scored")
-        if len(pieces) == 1:
+        if len(pieces) == 1 and (pieces[0].value is not None or pieces[0].per_frame is None):
             return pieces[0]
         parts = [p.per_frame for p in pieces if p.per_frame is not None]
         if len(parts) != len(pieces):

@@ -94,6 +94,8 @@ FACE_REGION = Region(
     FACE_SIDE,
     f"square around the face, {FACE_SIDE} times the longer side of the detector's box, whole "
     "pixels, cut at the edges of the frame",
+    FACE_IN_WORDS,
+    ("yunet",),
 )
 MOUTH_REGION = Region(
     "mouth",
@@ -101,5 +103,8 @@ MOUTH_REGION = Region(
     MOUTH_SIDE,
     f"square around the lips, {MOUTH_SIDE:g} times the longer side of the box of the mesh's outer "
     "lip, whole pixels, cut at the edges of the frame",
+    f"{FACE_IN_WORDS}; on that face MediaPipe's mesh of 468 points, sha256 "
+    f"{lookup('face-mesh').sha256[:8]}, where it is at least half sure of a face",
+    ("yunet", "face-mesh"),
 )
 REGIONS: Mapping[str, Region] = {r.name: r for r in (FACE_REGION, MOUTH_REGION)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from metrics import words
 from metrics.assets import ASSETS
 from metrics.backbones.lpips_nets import ALEX, VGG, LpipsNet, distances
 from metrics.base import (
@@ -15,6 +16,7 @@ from metrics.base import (
     UnscorableError,
     mean_of_clips,
 )
+from metrics.pixels import Useless, protocol
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,29 @@ class Lpips:
         return mean_of_clips(measurements)
 
 
-def _lpips(name: str, title: str, net: LpipsNet, *, backbone: str, taps: str, note: str) -> Lpips:
+def _lpips(
+    name: str,
+    title: str,
+    net: LpipsNet,
+    *,
+    backbone: str,
+    taps: str,
+    useless: Useless,
+    traps: str,
+) -> Lpips:
+    weights = f"{net.asset}, sha256 {ASSETS[net.asset].sha256[:8]}"
+    choices = {
+        "range": "x / 127.5 - 1, then LPIPS's shift (-.030, -.088, -.188) and scale "
+        "(.458, .448, .450)",
+        "resize": "none",
+        "taps": taps,
+        "distance": "feature vectors to unit length, squared difference weighted by the heads of "
+        "v0.1 (lin), mean over positions, sum over taps; float32",
+        "identical frames": "exactly 0",
+    }
+    stated = protocol(
+        choices, smallest=net.smallest, pooling=words.CLIPS, useless=useless, traps=traps
+    )
     return Lpips(
         MetricSpec(
             name=name,
@@ -55,22 +79,11 @@ def _lpips(name: str, title: str, net: LpipsNet, *, backbone: str, taps: str, no
             direction="lower",
             bounds=(0.0, float("inf")),
             perfect=0.0,
-            protocol={
-                "input": "whole frames as handed over, uint8 RGB; no crop, no resize",
-                "range": "x / 127.5 - 1, then LPIPS's shift (-.030, -.088, -.188) and scale "
-                "(.458, .448, .450)",
-                "backbone": f"{backbone}, taps {taps}",
-                "weights": f"{net.asset}, sha256 {ASSETS[net.asset].sha256[:8]}; heads v0.1 (lin)",
-                "distance": "feature vectors to unit length, squared difference weighted by the "
-                "head, mean over positions, sum over taps; float32",
-                "identical frames": "exactly 0",
-                "pooling": "mean of the frames' values in a clip, then mean of the clips: a long "
-                "clip weighs no more",
-                "failure": f"frames with a side below {net.smallest} px have no value",
-            },
+            symmetric=True,
+            protocol={**stated, "backbone": f"{backbone} of torchvision, float32; {weights}"},
             source="Zhang et al., CVPR 2018; lpips 0.1.4, "
             f"LPIPS(net={net.asset.removeprefix('lpips-')!r}, version='0.1'), equal up to float32 "
-            f"rounding. {note}",
+            "rounding (1e-6)",
             assets=(net.asset,),
         ),
         net,
@@ -82,16 +95,22 @@ LPIPS = (
         "lpips@alex-0.1",
         "LPIPS",
         ALEX,
-        backbone="AlexNet of torchvision",
+        backbone="AlexNet",
         taps="relu1 to relu5",
-        note="The package's default. v0.0 lacked the input scaling: other numbers",
+        useless=Useless(0.106, 0.993),
+        traps="the package's default, while piq's LPIPS is VGG-16; v0.0 lacked the scaling of the "
+        "input, other numbers; frames in 0..1 need normalize=True there; rates a shift by three "
+        "frames better than strong compression",
     ),
     _lpips(
         "lpips@vgg-0.1",
         "LPIPS (VGG)",
         VGG,
-        backbone="VGG-16 of torchvision",
+        backbone="VGG-16",
         taps="relu1_2, 2_2, 3_3, 4_3, 5_3",
-        note="Two to four times the AlexNet value on talking faces: never compare the two",
+        useless=Useless(0.176, 0.720),
+        traps="two to four times the AlexNet value on talking faces: never compare the two; v0.0 "
+        "lacked the scaling of the input, other numbers; rates a shift by three frames better than "
+        "strong compression",
     ),
 )

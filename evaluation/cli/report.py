@@ -29,7 +29,15 @@ from evaluation.results import build, write_results
     help="Which files to write, with commas between.",
 )
 @options.baseline
-def report(root: Path, out: Path | None, formats: str, baseline: str | None) -> None:
+@click.option(
+    "--certificate",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Whose noise floors tell which gaps say nothing (RUN/certificate.json, if there is one). "
+    "See: talkbench certify",
+)
+def report(
+    root: Path, out: Path | None, formats: str, baseline: str | None, certificate: Path | None
+) -> None:
     """Write the tables of a RUN again; reads its records and computes no metric."""
     wanted = [f.strip() for f in formats.split(",") if f.strip()]
     unknown = [f for f in wanted if f not in FORMATS]
@@ -37,7 +45,7 @@ def report(root: Path, out: Path | None, formats: str, baseline: str | None) -> 
         raise click.UsageError(
             f"--format takes {','.join(FORMATS)}; {', '.join(unknown) or 'nothing'} was given"
         )
-    results = build(root, baseline)
+    results = build(root, baseline, certificate)
     if not results.records:
         raise UnusableInputError(f"{root} has no records yet")
     if out is None:

@@ -109,6 +109,7 @@ def _cell(results: Results, generator: str, column: Column, notes: dict[str, str
         coverage=rests_on.fraction,
         frames=count(estimate.n_frames, "frame") if own_frames else "",
         mark=estimate.mark,
+        near=estimate.near_best,
         note=_note(notes, reason),
         reason=reason,
         counts=rests_on,
@@ -152,6 +153,7 @@ def _change(difference: Difference | None, column: Column, asked: int) -> Change
         value=number(difference.value, column.decimals, sign=True),
         interval=interval(difference.value, difference.lo, difference.hi, column.decimals),
         verdict=_verdict(difference, column.spec.direction),
+        near=difference.below_floor,
         clips=f"on {count(difference.n_common, 'clip')}" if difference.n_common < asked else "",
         difference=difference,
     )
@@ -160,6 +162,6 @@ def _change(difference: Difference | None, column: Column, asked: int) -> Change
 def _verdict(difference: Difference, direction: Direction) -> Verdict:
     if difference.lo is None or difference.hi is None:
         return ""
-    if difference.lo <= 0 <= difference.hi:
+    if difference.below_floor or difference.lo <= 0 <= difference.hi:
         return "open"
     return "better" if (difference.value > 0) == (direction == "higher") else "worse"

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.report.layout import Layout
+from evaluation.report.layout import NEAR, Column, Layout
+from evaluation.report.numbers import number
 from evaluation.report.words import count, ordinal, printable
 from evaluation.results import MIN_SPEAKERS_FOR_TIES, Results
 from evaluation.stats import LEVEL
@@ -174,12 +175,24 @@ def _remarks(results: Results, layout: Layout) -> list[str]:
             else f"by value, since fewer than {MIN_SPEAKERS_FOR_TIES} speakers tell no rows apart"
         )
         found.append(f"Best and second are marked among {among} with every clip scored; {rule}")
+    if layout.near:
+        floors = _and([_floor(results, column) for column in layout.near])
+        found.append(
+            f"{NEAR} and grey: closer to the best, or to the baseline, than the metric's noise "
+            f"floor ({floors}) on {count(results.floors.clips, 'clip')} of these data"
+        )
+    found += results.floors.remarks
     if any(c.coverage for c in cells):
         found.append("A fraction is clips scored of clips asked for; the mean is over those alone")
     if any(r.trained_on_this for r in layout.rows):
         dataset = printable(str(results.manifest["suite"].get("dataset", "")))
         found.append(f"† says that it was trained on {dataset}")
     return found
+
+
+def _floor(results: Results, column: Column) -> str:
+    floor = number(results.floors.of[column.spec.name], column.decimals)
+    return f"{column.title} {floor} {column.unit}".rstrip()
 
 
 def _lead(layout: Layout) -> str:
@@ -192,7 +205,9 @@ def _lead(layout: Layout) -> str:
         valued = [c for c in rivals.values() if c.has_value]
         partial |= any(c.coverage for c in valued)
         leaders = tuple(name for name, c in rivals.items() if c.mark == "best")
-        if leaders and sum(not c.coverage for c in valued) > 1:
+        # Where the metric's noise could have decided, the headline claims nothing.
+        told_apart = not any(c.near for c in valued)
+        if leaders and told_apart and sum(not c.coverage for c in valued) > 1:
             best.setdefault(leaders, []).append(column.title)
     parts = [f"{_and(names)} on {_and(titles)}" for names, titles in best.items()]
     among = "Best of those with every clip scored" if partial else "Best"

@@ -23,6 +23,7 @@ _ESCAPES = {
     "]": "{]}",
     "--": "-{}-",  # no dash out of two hyphens
     "±": r"$\pm$",
+    "≈": r"$\approx$",
     "\N{MINUS SIGN}": "$-$",
     "\N{EN DASH}": "--",
     "…": r"\dots{}",
@@ -48,8 +49,9 @@ def render(layout: Layout, said: Facts) -> str:
     """The whole file."""
     heads = " & ".join(["", *(_head(c) for c in layout.columns)])
     under = " & ".join(["", *(_small(escape(c.details)) for c in layout.columns)])
+    packages = "booktabs, xcolor" if layout.near else "booktabs"
     lines = [
-        r"% Needs booktabs and graphicx. For names outside Latin script: lualatex or xelatex.",
+        rf"% Needs {packages} and graphicx. For names outside Latin script: lualatex or xelatex.",
         r"\begin{table}[t]",
         r"\centering",
         r"\small",
@@ -75,7 +77,9 @@ def render(layout: Layout, said: Facts) -> str:
 
 def _cell(cell: Cell) -> str:
     form = {"": "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}[cell.mark]
-    parts = [form.format(escape(cell.value))]
+    parts = [form.format(escape(cell.shown))]
+    if cell.near:
+        parts[0] = rf"\textcolor{{gray}}{{{parts[0]}}}"
     if cell.note:
         parts[0] += rf"\textsuperscript{{{cell.note}}}"
     parts += [_small(escape(cell.interval))] if cell.interval else []

@@ -13,6 +13,8 @@ from metrics import MetricSpec
 
 Verdict = Literal["", "better", "worse", "open"]
 
+NEAR = "≈"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -69,6 +71,8 @@ class Cell:
         coverage: ``2/3`` clips, empty where every clip is scored.
         frames: ``500 frames`` where rows of a set metric differ, else empty.
         mark: best, second or none.
+        near: Its gap to the best is smaller than the card's noise floor: greyed, with ``NEAR``
+            before the value.
         note: Key into the notes, empty where there is none.
         reason: Text of that note.
         counts: Clips behind it.
@@ -80,6 +84,7 @@ class Cell:
     coverage: str = ""
     frames: str = ""
     mark: Mark = ""
+    near: bool = False
     note: str = ""
     reason: str = ""
     counts: Counts
@@ -90,6 +95,11 @@ class Cell:
         """Whether there is a number."""
         return self.value != NOTHING
 
+    @property
+    def shown(self) -> str:
+        """The value as it is printed: ``31.42``, ``≈31.42`` near the best."""
+        return NEAR + self.value if self.near else self.value
+
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
@@ -99,7 +109,8 @@ class Change:
         value: ``+1.20`` or a dash.
         interval: ``±0.53`` or empty.
         verdict: Better or worse where the interval leaves zero out, else open; empty without
-            an interval.
+            an interval. Open too where it is smaller than the card's noise floor.
+        near: It is smaller than the card's noise floor.
         clips: ``on 2 clips`` where not all clips are common to both, else empty.
         difference: What it was made of, None where there is none.
     """
@@ -107,8 +118,14 @@ class Change:
     value: str = NOTHING
     interval: str = ""
     verdict: Verdict = ""
+    near: bool = False
     clips: str = ""
     difference: Difference | None = None
+
+    @property
+    def shown(self) -> str:
+        """The value as it is printed: ``+1.20``, ``≈+0.01`` below the noise floor."""
+        return NEAR + self.value if self.near else self.value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +157,13 @@ class Layout:
     def marked(self) -> bool:
         """Whether anything is best or second."""
         return any(c.mark for c in self.cells.values())
+
+    @property
+    def near(self) -> tuple[Column, ...]:
+        """Columns in which a gap is smaller than the card's noise floor."""
+        found = {name for (_, name), c in self.cells.items() if c.near}
+        found |= {name for (_, name), c in self.changes.items() if c.near}
+        return tuple(c for c in self.columns if c.spec.name in found)
 
     @property
     def compared(self) -> tuple[Row, ...]:

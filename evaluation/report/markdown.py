@@ -57,7 +57,7 @@ def _main(layout: Layout, said: Facts) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    value = {"": "{}", "best": "**{}**", "second": "<ins>{}</ins>"}[cell.mark].format(cell.value)
+    value = {"": "{}", "best": "**{}**", "second": "<ins>{}</ins>"}[cell.mark].format(cell.shown)
     note = f"<sup>{cell.note}</sup>" if cell.note else ""
     coverage = f"({cell.coverage})" if cell.coverage else ""
     parts = (value + note, escape(cell.interval), coverage, cell.frames)
@@ -83,7 +83,7 @@ def _differences(layout: Layout) -> str:
 
 def _change(change: Change) -> str:
     verdict = "" if change.verdict in ("", "open") else f"({change.verdict})"
-    parts = (change.value, change.interval, verdict, change.clips)
+    parts = (change.shown, change.interval, verdict, change.clips)
     return " ".join(part for part in parts if part)
 
 

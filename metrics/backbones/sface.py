@@ -13,15 +13,13 @@ a clip of 51 frames.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from metrics.assets import locate
+from metrics.backbones import onnx_session
 from metrics.backbones.faces import FACE
 from metrics.base import AnyExtractor, Frames, Track
 
@@ -72,7 +70,7 @@ def align(frame: NDArray[np.uint8], points: NDArray[np.floating]) -> NDArray[np.
 
 def embed(face: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The identity of an aligned face, uint8 RGB [112, 112, 3]: float32 [128], length 1."""
-    session = _session(locate("sface"))
+    session = onnx_session.session(locate("sface"))
     planes = np.ascontiguousarray(face.transpose(2, 0, 1)[None], dtype=np.float32)
     # The graph still lists the weights it had before quantisation as inputs. Nothing reads them,
     # but ``session.run`` insists on them; a binding does not.
@@ -82,16 +80,6 @@ def embed(face: NDArray[np.uint8]) -> NDArray[np.float32]:
     session.run_with_iobinding(binding)
     feature: NDArray[np.float32] = binding.copy_outputs_to_cpu()[0][0]
     return feature / np.linalg.norm(feature)
-
-
-@cache
-def _session(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it warns of every one of those dead inputs
-    options.intra_op_num_threads = cv2.getNumThreads()  # one knob for all that looks at faces
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # The same arithmetic on every machine, so no provider but the CPU's.
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 class SFace:

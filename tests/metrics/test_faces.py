@@ -15,13 +15,17 @@ from skimage.transform import SimilarityTransform
 
 from metrics.assets import AssetMissingError
 from metrics.backbones import sface, yunet
-from metrics.backbones.face_mesh import EYES, FACE_MESH, SIZE, square_around
+from metrics.backbones.face_mesh import FACE_MESH
+from metrics.backbones.faces import FACE
+from metrics.backbones.mesh import EYES, SIZE, square_around
+from metrics.backbones.mouths import MOUTHS
 from metrics.backbones.sface import SFACE
-from metrics.backbones.yunet import YUNET
-from metrics.base import Extractor, UnscorableError
+from metrics.backbones.yunet import MOST_FACES, YUNET
+from metrics.base import Extractor, TrackExtractor, UnscorableError
 from metrics.face_frames import scored_frames
 
-ALL = (YUNET, SFACE, FACE_MESH)
+PASSES = (YUNET, MOUTHS, SFACE, FACE_MESH)
+NEEDS = ("yunet", "face-mesh", "sface", "face-mesh")
 BLANK = np.zeros((1, 96, 128, 3), np.uint8)
 
 
@@ -43,10 +47,21 @@ def person():
 
 
 def run(frames):
-    tracks = {}
-    for extractor in ALL:
+    """Every extractor's track of a clip, in the order in which they use each other."""
+    tracks = {YUNET.id: YUNET.extract(frames, {})}
+    tracks[FACE.id] = FACE.follow(tracks)
+    for extractor in (MOUTHS, SFACE, FACE_MESH):
         tracks[extractor.id] = extractor.extract(frames, tracks)
     return tracks
+
+
+def detected(frames):
+    """The largest face of every frame: the detector's first slot."""
+    return YUNET.extract(frames, {})["faces"][:, 0]
+
+
+def points_of(faces):
+    return faces[:, 4:14].reshape(-1, 5, 2)
 
 
 def place(picture, x, y, height=448, width=576, background=128):
@@ -65,12 +80,13 @@ def same(a, b):
         np.testing.assert_array_equal(a[key], b[key])
 
 
-# ---- all three -------------------------------------------------------------------------------
+# ---- all of them ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("extractor", ALL, ids=lambda e: e.id)
+@pytest.mark.parametrize("extractor", PASSES, ids=lambda e: e.id)
 def test_is_an_extractor_and_travels_between_processes(extractor):
     assert isinstance(extractor, Extractor)
+    assert not isinstance(extractor, TrackExtractor)
     assert pickle.loads(pickle.dumps(extractor)).id == extractor.id  # noqa: S301
 
 
@@ -78,42 +94,55 @@ def test_is_an_extractor_and_travels_between_processes(extractor):
 def test_rows_do_not_depend_on_how_the_video_is_cut(asset, decode):
     frames = decode(asset("clip-carphone"), every=10)
     whole = run(frames)
-    pieces = [run(frames[a:b]) for a, b in ((0, 5), (5, 6), (6, 12))]
-    for extractor in ALL:
-        joined = {
-            key: np.concatenate([p[extractor.id][key] for p in pieces])
-            for key in whole[extractor.id]
-        }
+    for extractor in PASSES:
+        pieces = [
+            extractor.extract(
+                frames[a:b],
+                {e.id: {k: v[a:b] for k, v in whole[e.id].items()} for e in extractor.uses},
+            )
+            for a, b in ((0, 5), (5, 6), (6, 12))
+        ]
+        joined = {k: np.concatenate([p[k] for p in pieces]) for k in whole[extractor.id]}
         same(whole[extractor.id], joined)
 
 
 @networks
 def test_no_face_is_a_row_of_nan():
     tracks = run(BLANK)
-    assert not any(tracks[e.id]["found"][0] for e in ALL)
-    assert tracks[YUNET.id]["faces"].tolist() == [0]
-    for extractor, keys in ((YUNET, "boxes points scores"), (SFACE, "features")):
-        for key in keys.split():
-            assert np.isnan(tracks[extractor.id][key]).all()
-    assert np.isnan(tracks[FACE_MESH.id]["landmarks"]).all()
+    assert tracks[YUNET.id]["count"].tolist() == [0]
+    assert not any(tracks[e.id]["found"][0] for e in (FACE, SFACE, FACE_MESH))
+    nothing = {
+        YUNET.id: ("faces",),
+        MOUTHS.id: ("opening",),
+        FACE.id: ("boxes", "points", "scores"),
+        SFACE.id: ("features",),
+        FACE_MESH.id: ("landmarks", "scores"),
+    }
+    for name, keys in nothing.items():
+        for key in keys:
+            assert np.isnan(tracks[name][key]).all()
 
 
 @networks
 def test_shapes_and_types_with_and_without_frames(person):
     for frames in (person[None], person[None][:0]):
         n, tracks = len(frames), run(frames)
-        rows = {(e.id, k): (v.dtype.name, v.shape) for e in ALL for k, v in tracks[e.id].items()}
+        rows = {(e, k): (v.dtype.name, v.shape) for e, t in tracks.items() for k, v in t.items()}
         assert rows == {
-            ("yunet/1", "found"): ("bool", (n,)),
-            ("yunet/1", "boxes"): ("float32", (n, 4)),
-            ("yunet/1", "points"): ("float32", (n, 5, 2)),
-            ("yunet/1", "scores"): ("float32", (n,)),
-            ("yunet/1", "faces"): ("int32", (n,)),
-            ("sface/1", "found"): ("bool", (n,)),
-            ("sface/1", "features"): ("float32", (n, 128)),
-            ("face-mesh/1", "found"): ("bool", (n,)),
-            ("face-mesh/1", "landmarks"): ("float32", (n, 468, 2)),
-            ("face-mesh/1", "scores"): ("float32", (n,)),
+            ("yunet/2", "count"): ("int32", (n,)),
+            ("yunet/2", "faces"): ("float32", (n, 8, 15)),
+            ("mouths/1", "opening"): ("float32", (n, 8)),
+            ("clip-face@largest/1", "found"): ("bool", (n,)),
+            ("clip-face@largest/1", "boxes"): ("float32", (n, 4)),
+            ("clip-face@largest/1", "points"): ("float32", (n, 5, 2)),
+            ("clip-face@largest/1", "scores"): ("float32", (n,)),
+            ("clip-face@largest/1", "others"): ("int32", (n,)),
+            ("clip-face@largest/1", "slots"): ("int32", (n,)),
+            ("sface/2", "found"): ("bool", (n,)),
+            ("sface/2", "features"): ("float32", (n, 128)),
+            ("face-mesh/2", "found"): ("bool", (n,)),
+            ("face-mesh/2", "landmarks"): ("float32", (n, 468, 2)),
+            ("face-mesh/2", "scores"): ("float32", (n,)),
         }
 
 
@@ -122,7 +151,7 @@ def test_threads_do_not_disturb_each_other(person):
     pictures = [place(person, 8 * i, 4 * i)[: 256 + 16 * i][None] for i in range(8)]
     with ThreadPoolExecutor(4) as pool:
         for a, b in zip(pool.map(run, pictures), map(run, pictures), strict=True):
-            for extractor in ALL:
+            for extractor in PASSES:
                 same(a[extractor.id], b[extractor.id])
 
 
@@ -131,7 +160,7 @@ def test_missing_weights_say_how_to_get_them(person, monkeypatch, tmp_path):
     tracks = run(person[None])
     monkeypatch.setenv("TALKBENCH_CACHE", str(tmp_path))
     monkeypatch.delenv("TALKBENCH_ASSETS", raising=False)
-    for extractor, name in zip(ALL, ("yunet", "sface", "face-mesh"), strict=True):
+    for extractor, name in zip(PASSES, NEEDS, strict=True):
         with pytest.raises(AssetMissingError, match=f"talkbench assets get {name}"):
             extractor.extract(person[None], tracks)
 
@@ -141,12 +170,14 @@ def test_networks_are_silent():
     code = """
 import numpy, skimage.data
 from metrics.backbones.face_mesh import FACE_MESH
+from metrics.backbones.faces import FACE
 from metrics.backbones.sface import SFACE
 from metrics.backbones.yunet import YUNET
-tracks = {}
-for e in (YUNET, SFACE, FACE_MESH):
-    tracks[e.id] = e.extract(skimage.data.astronaut()[None, :256], tracks)
-    assert tracks[e.id]["found"].all()
+frames = skimage.data.astronaut()[None, :256]
+tracks = {YUNET.id: YUNET.extract(frames, {})}
+tracks[FACE.id] = FACE.follow(tracks)
+for e in (SFACE, FACE_MESH):
+    assert e.extract(frames, tracks)["found"].all()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -157,8 +188,8 @@ for e in (YUNET, SFACE, FACE_MESH):
 
 @networks
 def test_box_and_points_are_where_the_face_is(person):
-    track = YUNET.extract(person[None], {})
-    (x, y, width, height), points = track["boxes"][0], track["points"][0]
+    face = detected(person[None])[0]
+    (x, y, width, height), points, score = face[:4], face[4:14].reshape(5, 2), face[14]
     right_eye, left_eye, nose, right_corner, left_corner = points
     assert 50 < x < 60
     assert 30 < y < 60
@@ -167,47 +198,50 @@ def test_box_and_points_are_where_the_face_is(person):
     assert right_eye[0] < nose[0] < left_eye[0]
     assert right_corner[0] < nose[0] < left_corner[0]
     assert max(right_eye[1], left_eye[1]) < nose[1] < min(right_corner[1], left_corner[1])
-    assert track["scores"][0] > 0.8
+    assert score > 0.8
 
 
 @networks
 @pytest.mark.parametrize("left", [True, False])
-def test_largest_face_wins_wherever_it_stands(person, left):
+def test_every_face_is_kept_largest_first(person, left):
     small = cv2.resize(person, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
     frame = np.hstack([place(p, 0, 0, 192, 192) for p in (person, small)][:: 1 if left else -1])
     track = YUNET.extract(frame[None], {})
-    assert track["faces"].tolist() == [2]
-    assert (track["boxes"][0, 0] < 192) == left
-    assert track["boxes"][0, 2] > 60
+    assert track["count"].tolist() == [2]
+    larger, smaller = track["faces"][0, :2]
+    assert (larger[0] < 192, smaller[0] < 192) == (left, not left)
+    assert larger[2] > 60 > smaller[2]
+    assert np.isnan(track["faces"][0, 2:]).all()
+
+
+@networks
+def test_faces_beyond_the_eighth_are_counted_only(person):
+    small = cv2.resize(person, (96, 96), interpolation=cv2.INTER_AREA)
+    row = np.hstack([small] * 5)
+    track = YUNET.extract(np.vstack([row, row])[None], {})
+    assert track["count"].tolist() == [10]
+    assert track["faces"].shape == (1, MOST_FACES, 15)
+    assert np.isfinite(track["faces"]).all()
 
 
 @networks
 def test_box_moves_with_the_face(person):
     # Away from the borders and by multiples of its coarsest grid, which is 32 px.
-    frames = np.stack([place(person, 128, 96), place(person, 192, 128)])
-    track = YUNET.extract(frames, {})
-    np.testing.assert_allclose(track["points"][1] - track["points"][0], [[64, 32]] * 5, atol=0.01)
+    faces = detected(np.stack([place(person, 128, 96), place(person, 192, 128)]))
+    moved = points_of(faces)[1] - points_of(faces)[0]
+    np.testing.assert_allclose(moved, [[64, 32]] * 5, atol=0.01)
 
 
 @networks
 def test_portrait_video_of_a_telephone(person):
     frame = place(cv2.resize(person, (800, 800)), 100, 500, height=1920, width=1080)
     tracks = run(frame[None])
-    assert all(tracks[e.id]["found"].all() for e in ALL)
+    assert all(tracks[e.id]["found"].all() for e in (FACE, SFACE, FACE_MESH))
     # The same face at 192x192, enlarged.
     small = run(person[None])[FACE_MESH.id]["landmarks"][0]
     large = tracks[FACE_MESH.id]["landmarks"][0]
     apart = np.linalg.norm(large - (small * 800 / 192 + [100, 500]), axis=1)
     assert apart.mean() < 0.03 * eye_distance(large)
-
-
-@networks
-def test_silent_second_man_is_never_mistaken_for_the_speaker(asset, decode):
-    frames = decode(asset("clip-speaker"))
-    track = YUNET.extract(frames, {})
-    assert track["faces"].tolist() == [2] * 105
-    centres = track["boxes"][:, 0] + track["boxes"][:, 2] / 2
-    assert np.abs(np.diff(centres)).max() < 0.05 * frames.shape[2]  # they stand 0.36 apart
 
 
 # ---- alignment and embedding -----------------------------------------------------------------
@@ -227,7 +261,7 @@ def test_aligned_face_is_not_touched(person):
 
 @networks
 def test_alignment_undoes_rotation_and_scale(person):
-    points = YUNET.extract(person[None], {})["points"][0]
+    points = points_of(detected(person[None]))[0]
     turn = cv2.getRotationMatrix2D((96, 96), 25, 1.4)
     turned = cv2.warpAffine(person, turn, (192, 192))
     a = sface.align(person, points)
@@ -271,7 +305,7 @@ def test_square_is_half_as_large_again_centred_and_upright():
 @networks
 def test_mesh_agrees_with_the_detector_on_what_both_know(person):
     tracks = run(person[None])
-    mesh, points = tracks[FACE_MESH.id]["landmarks"][0], tracks[YUNET.id]["points"][0]
+    mesh, points = tracks[FACE_MESH.id]["landmarks"][0], tracks[FACE.id]["points"][0]
     own = [mesh[[33, 133]].mean(0), mesh[[362, 263]].mean(0), mesh[1], mesh[61], mesh[291]]
     assert np.linalg.norm(own - points, axis=1).max() < 0.15 * eye_distance(mesh)
 
@@ -298,24 +332,26 @@ def test_mesh_turns_with_the_head(person):
 @pytest.mark.parametrize(("grow", "move"), [(1.1, 0), (0.9, 0), (1, 0.05), (1, -0.05)])
 def test_mesh_hardly_depends_on_the_box(asset, decode, grow, move):
     frames = decode(asset("clip-carphone"), every=24)
-    faces = dict(YUNET.extract(frames, {}))
-    true = FACE_MESH.extract(frames, {YUNET.id: faces})["landmarks"]
-    x, y, width, height = faces["boxes"].T
+    face = dict(FACE.follow({YUNET.id: YUNET.extract(frames, {})}))
+    true = FACE_MESH.extract(frames, {FACE.id: face})["landmarks"]
+    x, y, width, height = face["boxes"].T
     centre = np.stack([x + width * (0.5 + move), y + height / 2])
     size = np.stack([width, height]) * grow
-    faces["boxes"] = np.concatenate([centre - size / 2, size]).T
-    other = FACE_MESH.extract(frames, {YUNET.id: faces})["landmarks"]
+    face["boxes"] = np.concatenate([centre - size / 2, size]).T
+    other = FACE_MESH.extract(frames, {FACE.id: face})["landmarks"]
     apart = np.linalg.norm(other - true, axis=2).mean(1) / [eye_distance(p) for p in true]
     assert 0 < apart.mean() < 0.02
 
 
 @networks
 def test_playing_card_is_no_face(asset, decode):
-    """Behind the singer hang cards that the detector takes for faces while he looks down."""
-    frames = decode(asset("clip-singer"), limit=25)
-    tracks = run(frames[[9, 12, 24]])  # a second look would believe the last one
-    assert tracks[YUNET.id]["found"].all()
-    assert (tracks[YUNET.id]["boxes"][:, 0] < 300).all()  # the man's is right of 400
+    """Behind the singer hang cards that the detector takes for faces, and the mesh does not.
+
+    While he looks down nothing else is found: a clip of these frames alone is about a card.
+    """
+    tracks = run(decode(asset("clip-singer"), limit=32)[24:])
+    assert tracks[FACE.id]["found"].all()
+    assert (tracks[FACE.id]["boxes"][:, 0] < 320).all()  # the man's is right of that
     assert not tracks[FACE_MESH.id]["found"].any()
     assert (tracks[FACE_MESH.id]["scores"] < 0.5).all()
     assert np.isnan(tracks[FACE_MESH.id]["landmarks"]).all()

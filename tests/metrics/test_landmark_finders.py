@@ -1,0 +1,196 @@
+"""dlib's and face-alignment's 68 points: against the packages as others run them."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from metrics.backbones import fan
+from metrics.backbones.device import device
+from metrics.backbones.dlib68 import DLIB68
+from metrics.backbones.faces import FACE
+from metrics.backbones.fan import FAN, FAN_BOX, FAN_FLIP
+from metrics.backbones.yunet import YUNET
+from metrics.base import Inputs, Side
+from metrics.landmarks import LMD
+
+CARDS = {card.spec.name: card for card in LMD}
+SYSTEMS = ("iplap", "diffdub")
+CLIP = "RD_Radio8_000"
+
+# Values that SyncTalk's LMDMeter @ d2427a3 computed from dlib's points of these frames (boxes as
+# here), region "mouth" and "face". It works in float32.
+LMD_METER = {"iplap": (1.138392, 1.178356), "diffdub": (1.091938, 1.432052)}
+
+
+@pytest.fixture(scope="module")
+def dlib_points(data, asset, decode):
+    """System -> track of every 5th frame."""
+    pytest.importorskip("dlib", reason="dlib is not installed (pip install 'talkbench[faces]')")
+    for name in ("yunet", "dlib-68"):
+        asset(name)
+    kept = {}
+
+    def get(system):
+        if system not in kept:
+            frames = decode(data / "hdtf_mini" / system / f"{CLIP}.mp4", every=5)
+            face = FACE.follow({YUNET.id: YUNET.extract(frames, {})})
+            kept[system] = DLIB68.extract(frames, {FACE.id: face})
+        return kept[system]
+
+    return get
+
+
+def score(name, generated, reference):
+    sides = (Side(tracks={DLIB68.id: track}) for track in (generated, reference))
+    return CARDS[name].measure(Inputs(*sides))
+
+
+@pytest.mark.assets
+@pytest.mark.data
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_dlibs_points_give_the_recorded_values(dlib_points, golden, golden_per_frame, system):
+    sides = dlib_points(system), dlib_points("gt")
+    frames = golden_per_frame["lmd_yunet"][system][CLIP]
+    # Points are whole px: equal means equal.
+    for name, key, value in (
+        ("lmd@vico@dlib", "mouth_abs", "lmd_mouth_abs_yunetbox"),
+        ("lmd@vico@dlib@face", "face_abs", "lmd_face_abs_yunetbox"),
+    ):
+        measured = score(name, *sides)
+        np.testing.assert_allclose(measured.per_frame, frames[key], rtol=0, atol=1e-12)
+        assert measured.value == pytest.approx(golden[value][system][CLIP], abs=1e-12)
+    a, b = (track["landmarks"][:, 48:].astype(float) for track in sides)
+    euclidean = np.linalg.norm(a - b, axis=2).mean(axis=1)
+    np.testing.assert_allclose(euclidean, frames["mouth_eucl"], rtol=0, atol=1e-12)
+    for name, value in zip(
+        ("lmd@synctalk@dlib", "lmd@synctalk@dlib@face"), LMD_METER[system], strict=True
+    ):
+        assert score(name, *sides).value == pytest.approx(value, abs=5e-6)
+
+
+@pytest.mark.assets
+@pytest.mark.data
+def test_dlib_says_nothing_where_the_clips_face_is_away(dlib_points):
+    frames = np.zeros((2, 64, 64, 3), np.uint8)
+    face = {"found": np.array([False, True]), "boxes": np.array([[np.nan] * 4, [8, 8, 40, 40]])}
+    track = DLIB68.extract(frames, {FACE.id: face})
+    assert track["found"].tolist() == [False, True]
+    assert np.isnan(track["landmarks"][0]).all()
+    assert np.isfinite(track["landmarks"][1]).all()
+
+
+def formula(network, sharper=()):
+    """Weights of the formula in golden/README.md, some of them larger."""
+    filled = {}
+    for i, (key, value) in enumerate(sorted(network.state_dict().items())):
+        if not value.is_floating_point():
+            filled[key] = value
+            continue
+        j = np.arange(value.numel(), dtype=np.float64)
+        w = np.sin(0.37 * j + 0.001 * j * j + i)
+        if key.endswith("running_var"):
+            w = 1 + 0.1 * abs(w)
+        elif key.endswith("running_mean") or (value.ndim < 2 and not key.endswith(".weight")):
+            w = 0.05 * w
+        elif value.ndim == 1:
+            w = 1 + 0.05 * w
+        else:
+            w = 1.5 / math.sqrt(math.prod(value.shape[1:])) * w
+        w *= 40 if any(part in key for part in sharper) else 1
+        filled[key] = torch.from_numpy(w.astype(np.float32).reshape(value.shape))
+    return filled
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """face-alignment's own download folder, filled by formula, which our extractors read too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        official = pytest.importorskip(
+            "face_alignment", reason="not installed (pip install 'talkbench[faces]')"
+        )
+        from face_alignment.detection.sfd.net_s3fd import s3fd
+        from face_alignment.models import FAN as Network  # noqa: N811
+    home = tmp_path_factory.mktemp("torch")
+    checkpoints = home / "hub" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    files = {
+        "fan-2d": checkpoints / "2DFAN4-11f355bf06.pth.tar",
+        "fan-s3fd": checkpoints / "s3fd-619a316812.pth",
+    }
+    torch.save(formula(Network(4)), files["fan-2d"])
+    torch.save(formula(s3fd(), sharper=("mbox_conf",)), files["fan-s3fd"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_HOME", str(home))
+        patch.setattr(fan, "locate", files.__getitem__)
+        fan._load.cache_clear()
+        yield official
+    fan._load.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def picture(carphone):
+    return carphone[:1, 20:116, 40:136].copy()
+
+
+def as_others_run_it(package, picture, flip):
+    aligner = package.FaceAlignment(
+        package.LandmarksType.TWO_D, device=str(device()), flip_input=flip, compile=False
+    )
+    boxes = np.array(aligner.face_detector.detect_from_image(picture[0].copy()))
+    assert len(boxes) > 2  # nonsense, but a choice
+    boxes = boxes[[0, -1]]
+    return aligner.get_landmarks(picture[0], detected_faces=boxes), boxes
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize(("extractor", "flip"), [(FAN, False), (FAN_FLIP, True)])
+def test_fan_gives_the_packages_points_of_the_clips_face(package, picture, extractor, flip):
+    points, boxes = as_others_run_it(package, picture, flip)
+    for chosen in (0, 1):
+        x0, y0, x1, y1 = boxes[chosen, :4]
+        face = {
+            "found": np.array([True]),
+            "boxes": np.array([[x0, y0, x1 - x0, y1 - y0]], np.float32),
+        }
+        box = FAN_BOX.extract(picture, {FACE.id: face})
+        np.testing.assert_allclose(box["boxes"][0], boxes[chosen], atol=1e-4)
+        track = extractor.extract(picture, {FAN_BOX.id: box})
+        assert track["found"].tolist() == [True]
+        np.testing.assert_array_equal(track["landmarks"][0], points[chosen])
+    assert not np.array_equal(*points)
+
+
+@pytest.mark.assets
+def test_a_mirrored_second_look_moves_points(package, picture):
+    face = {"found": np.array([True]), "boxes": np.array([[0, 0, 96, 96, 1.0]])}
+    once, twice = (e.extract(picture, {FAN_BOX.id: face})["landmarks"] for e in (FAN, FAN_FLIP))
+    assert np.abs(once - twice).max() >= 1
+    again = FAN.extract(picture, {FAN_BOX.id: face})["landmarks"]
+    np.testing.assert_array_equal(once, again)
+
+
+@pytest.mark.assets
+def test_fan_does_not_take_another_face(package, picture):
+    far = {"found": np.array([True]), "boxes": np.array([[4000, 4000, 20, 20]], np.float32)}
+    away = {"found": np.array([False]), "boxes": np.full((1, 4), np.nan, np.float32)}
+    for face in (far, away):
+        box = FAN_BOX.extract(picture, {FACE.id: face})
+        assert box["found"].tolist() == [False]
+        track = FAN.extract(picture, {FAN_BOX.id: box})
+        assert track["found"].tolist() == [False]
+        assert np.isnan(track["landmarks"]).all()
+
+
+@pytest.mark.assets
+def test_the_users_settings_of_torch_come_back(package, picture):
+    face = {"found": np.array([True]), "boxes": np.array([[0, 0, 96, 96]], np.float32)}
+    before = torch.backends.cudnn.benchmark
+    FAN_BOX.extract(picture, {FACE.id: face})
+    assert torch.backends.cudnn.benchmark == before
+    assert torch.is_grad_enabled()
