@@ -24,7 +24,7 @@ from baselines.anchors import MouthBlur, Reencoded, Shifted
 from baselines.rewriting import FaceTrack, anchor, count, follow_face, rewrite
 from evaluation.generator import GenerationError
 from evaluation.sample import Sample
-from evaluation.video import FrameReader, VideoError, VideoInfo, plain, probe
+from evaluation.video import FrameReader, VideoError, VideoInfo, open_container, plain, probe
 from evaluation.video_writer import Encoding
 from metrics import Frames
 
@@ -84,11 +84,9 @@ class Remux:
         del seed
         if sample.audio not in (None, sample.video):
             raise GenerationError("the sound lies in another file, not in the video's container")
-        probe(sample.video)
         partial = None
         try:
-            # Some AVI files say only when to decode a frame, not when to show it.
-            with av.open(str(sample.video), options={"fflags": "+genpts"}) as source:
+            with open_container(sample.video) as source:
                 before = source.format.name
                 kind, suffix = ("mp4", ".mp4") if "matroska" in before else ("matroska", ".mkv")
                 partial = _beside(out, suffix)

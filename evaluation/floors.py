@@ -112,7 +112,7 @@ def _why_beside(
     if content["suite"] != suite["id"] and content["dataset"] != suite.get("dataset"):
         return f"was measured on {content['suite']}, not on {suite['id']}"
     if content["every"] != manifest["every"]:
-        return f"scored every {content['every']}. frame, this run every {manifest['every']}."
+        return f"scored one frame in {content['every']}, this run one in {manifest['every']}"
     ours = {r.sample: r.reference_sha256 for r in records if r.reference_sha256}
     theirs = {i: c.get("reference_sha256") for i, c in content["clips"].items()}
     common = ours.keys() & theirs.keys()

@@ -144,8 +144,8 @@ FVD = (
         "FVD (LatentSync)",
         I3dFeatures(start=20, of_faces=True),
         of_population=False,
-        crop=f"the box itself, no margin, corner and size cut to whole pixels, then the frame's "
-        f"edges; {FACE_IN_WORDS}",
+        crop="the face's box itself, no margin, corner and size cut to whole pixels, then the "
+        "frame's edges",
         input="crop to 224x224 by OpenCV's INTER_AREA, aspect not kept; / 255, so 0..1, where the "
         "network was trained on -1..1 (rescale=False, resize=False)",
         useless="black frames have no value (no face); others not measured, the file is on no "

@@ -94,7 +94,8 @@ LIPLMD = (
             source="the re-evaluation of IP-LAP in the fork TalkingFace-BST (get_norm_lip_dis), "
             "which takes IP-LAP's own measure of a lip's opening. Differs: the plain mesh instead "
             "of the one with refined lips (clips get 0.7-1.2 times its values, the order stays "
-            "alike: rank correlation 0.83 over 9 clips); frames without a face are counted instead of skipped",
+            "alike: rank correlation 0.83 over 9 clips); frames without a face are counted "
+            "instead of skipped",
             assets=("yunet", "face-mesh"),
         ),
     ),

@@ -74,9 +74,11 @@ CPBD = (
                 failure=f"frames with a side below {BLOCK} px have no value, nor has their clip "
                 "(the package gives 0)",
                 traps=f"{_NOT_DETAIL}. It counts pixels, so size and resampling move it: the clip "
-                "above at 512x512 (bicubic) has 0.18. Backgrounds count as much as faces. Packages "
-                "of one name differ: only horizontal slopes count here, and the thresholds of "
-                "Canny are meant for 0..1, so nearly every block with a slope is an edge block",
+                "above at 512x512 (bicubic) has 0.18. Backgrounds count as much as faces. Only "
+                "slopes along the rows count, and none where a step is even to both sides. Blurred "
+                "beyond recognition, the steps between whole levels count as edges (sigma 24: "
+                "0.40). The thresholds of Canny are meant for 0..1, so nearly every block with a "
+                "slope is an edge block",
                 pool=mean_of_frames,
             ),
             source="Narvekar and Karam, IEEE TIP 20(9), 2011, by way of the package cpbd 1.0.7; "

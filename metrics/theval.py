@@ -141,9 +141,9 @@ def _theval(mesh: FaceMesh, part: str) -> Theval:
                 "per frame": "|opening - loudness|, each curve first brought to 0..1 by its least "
                 "and greatest value in the scored frames; no smoothing, no shift in time",
                 "pooling": words.CLIPS,
-                "useless": "a still frame has no value (its mouth does not move). Another clip's "
-                "sound: 0.27 on average, where the clips' own gave 0.24 (20 real clips); the "
-                "paper's ground truth has 0.2528",
+                "useless": "a still frame has no value (its mouth does not move; coded by x264, "
+                "one's noise got 0.59). Another clip's sound: 0.27 on average, where the clips' "
+                "own gave 0.24 (20 real clips); the paper's ground truth has 0.2528",
                 "failure": "no value: no sound; speech in less than 10% of the frames; no face in "
                 f"more than {mouth_curves.MOST_LOST:.0%} of the frames of speech (fewer are left "
                 "out and counted; the official code leaves out any number); a mouth or a "
@@ -153,12 +153,11 @@ def _theval(mesh: FaceMesh, part: str) -> Theval:
                 "ground truth's value, 1 - |m - GT| / |GT|, not smallness: report the ground "
                 "truth beside it. One loud moment or one yawn stretches the whole clip's scale",
             },
-            source="Newbyl/THEval @ cfe23fe, Synchronization/lip_sync.py: the same arithmetic, points "
-            "and speech. On the same opening within 0.001 of it (12 of 13 real clips; 0.007 where "
-            "the sound does not start with the picture: it goes by the file's clock here). Differs: "
-            "our mesh instead of MediaPipe's video mode on frames with red and blue swapped, which "
-            "moves clips by -0.06 to +0.03 (the swap alone by -0.03 to +0.04); sound at 16 kHz "
-            "instead of 44.1",
+            source="Newbyl/THEval @ cfe23fe, Synchronization/lip_sync.py: the same arithmetic, "
+            "points and speech. Differs: sound at 16 kHz instead of 44.1 (on the same opening "
+            "within 0.001 of it on 12 of 13 real clips, 0.007 on one with much above 8 kHz); our "
+            "mesh instead of MediaPipe's video mode on frames with red and blue swapped, which "
+            "moves clips by -0.06 to +0.03 (the swap alone by -0.03 to +0.04)",
             assets=("yunet", "face-mesh", "silero-vad"),
         ),
         mesh,

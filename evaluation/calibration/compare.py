@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from evaluation.calibration.official import BY_CARD, NotInstalledError, Official
+from evaluation.calibration.official import BY_CARD, Official
+from evaluation.calibration.packages import NotInstalledError
 from evaluation.environment import describe
 from evaluation.generate import file_sha256
 from evaluation.reading import VideoFile

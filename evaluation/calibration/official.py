@@ -6,30 +6,22 @@ weights, which come from the asset table instead of the package's download.
 
 from __future__ import annotations
 
-import os
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
-from evaluation.calibration.packages import installed_version, official
+from evaluation.calibration import inception_sets
+from evaluation.calibration.packages import installed_version, need
 from metrics import Frames
 from metrics.assets import locate
 from metrics.backbones import lpips_nets
 
 Computed = Callable[[Frames, Frames], float]
 """Generated and reference frames, uint8 RGB [n, H, W, 3] -> the number over all of them."""
-
-
-class NotInstalledError(ImportError):
-    """The official package is not here."""
 
 
 @dataclass(frozen=True)
@@ -59,26 +51,19 @@ class Official:
         return installed_version(self.package)
 
 
-def _need(name: str) -> Any:  # noqa: ANN401 - a foreign package
-    module = official(name)
-    if module is None:
-        raise NotInstalledError(f"{name} is not installed: pip install 'talkbench[reference]'")
-    return module
-
-
 def _planes(frames: Frames) -> torch.Tensor:
     """float32 RGB 0..1, [n, 3, H, W]."""
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
 
 
 def _skimage_psnr(a: Frames, b: Frames) -> float:
-    psnr = _need("skimage.metrics").peak_signal_noise_ratio
+    psnr = need("skimage.metrics").peak_signal_noise_ratio
     return float(np.mean([psnr(y, x, data_range=255) for x, y in zip(a, b, strict=True)]))
 
 
 def _skimage_ssim(**settings: Any) -> Computed:  # noqa: ANN401 - the package's own arguments
     def compute(a: Frames, b: Frames) -> float:
-        ssim = _need("skimage.metrics").structural_similarity
+        ssim = need("skimage.metrics").structural_similarity
         values = [
             ssim(y, x, data_range=255, channel_axis=2, **settings)
             for x, y in zip(a, b, strict=True)
@@ -90,7 +75,7 @@ def _skimage_ssim(**settings: Any) -> Computed:  # noqa: ANN401 - the package's 
 
 def _piq(name: str) -> Computed:
     def compute(a: Frames, b: Frames) -> float:
-        measure = getattr(_need("piq"), name)
+        measure = getattr(need("piq"), name)
         values = [
             float(measure(_planes(a[i : i + 1]), _planes(b[i : i + 1]), data_range=1.0))
             for i in range(len(a))
@@ -102,7 +87,7 @@ def _piq(name: str) -> Computed:
 
 def _torchmetrics_image(name: str) -> Computed:
     def compute(a: Frames, b: Frames) -> float:
-        metric = getattr(_need("torchmetrics.image"), name)(data_range=1.0)
+        metric = getattr(need("torchmetrics.image"), name)(data_range=1.0)
         return float(np.mean([_one(metric, a[i : i + 1], b[i : i + 1]) for i in range(len(a))]))
 
     def _one(metric: Any, x: Frames, y: Frames) -> float:  # noqa: ANN401 - a foreign module
@@ -126,7 +111,7 @@ def _lpips(net: str) -> Computed:
 
 def _official_lpips(net: str) -> torch.nn.Module:
     """The package's code and heads; its backbone, a download, from our file."""
-    package = _need("lpips")
+    package = need("lpips")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model: torch.nn.Module = package.LPIPS(net=net, pnet_rand=True, verbose=False)
@@ -139,74 +124,6 @@ def _official_lpips(net: str) -> torch.nn.Module:
         if convolution.bias is not None:
             convolution.bias.data[:] = torch.tensor(arrays["bias"])
     return model.eval()
-
-
-def pytorch_fid_weights(folder: Path) -> Path:
-    """Our Inception file under the names and at the place where pytorch-fid keeps its download.
-
-    Both list their layers in the order of the graph; neither the head (fc) nor batch norm's
-    gamma and counter are in our file.
-    """
-    torchvision = _need("torchvision")
-    url = str(_need("pytorch_fid.inception").FID_WEIGHTS_URL)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        ours = torch.jit.load(locate("inception-fid")).state_dict()  # type: ignore[no-untyped-call]
-        theirs = torchvision.models.inception_v3(
-            num_classes=1008, aux_logits=False, init_weights=False
-        ).state_dict()
-    parts = {"conv.weight": "weight", "bn.bias": "beta", "bn.running_mean": "mean"}
-    parts |= {"bn.running_var": "var"}
-    for theirs_part, ours_part in parts.items():
-        names = [n for n in theirs if n.endswith(theirs_part)]
-        values = [v for n, v in ours.items() if n.endswith("." + ours_part)]
-        if [theirs[n].shape for n in names] != [v.shape for v in values]:
-            raise ValueError("the Inception file does not fit pytorch-fid's network")
-        theirs |= zip(names, values, strict=True)
-    theirs |= {n: torch.ones_like(v) for n, v in theirs.items() if n.endswith("bn.weight")}
-    theirs |= {n: torch.zeros_like(v) for n, v in theirs.items() if n.startswith("fc.")}
-    path = folder / "hub" / "checkpoints" / url.rpartition("/")[2]
-    path.parent.mkdir(parents=True)
-    torch.save(theirs, path)
-    return path
-
-
-def _pytorch_fid(width: int) -> Computed:
-    def compute(a: Frames, b: Frames) -> float:
-        fid = _need("pytorch_fid.fid_score")
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            pytorch_fid_weights(folder / "torch")
-            before = os.environ.get("TORCH_HOME")
-            os.environ["TORCH_HOME"] = str(folder / "torch")
-            try:
-                sides = [_dump(frames, folder / str(i)) for i, frames in enumerate((a, b))]
-                with warnings.catch_warnings(), _quiet():
-                    warnings.simplefilter("ignore")
-                    return float(
-                        fid.calculate_fid_given_paths(sides, 8, "cpu", width, num_workers=0)
-                    )
-            finally:
-                os.environ.pop("TORCH_HOME")
-                if before is not None:
-                    os.environ["TORCH_HOME"] = before
-
-    return compute
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Its bars and remarks are not ours to show."""
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        yield
-
-
-def _dump(frames: Frames, folder: Path) -> str:
-    """Frames as PNG files, losslessly."""
-    folder.mkdir()
-    for i, frame in enumerate(frames):
-        cv2.imwrite(str(folder / f"{i:06d}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    return str(folder)
 
 
 _FLOAT32 = "theirs is float32"
@@ -232,6 +149,7 @@ OFFICIALS: tuple[Official, ...] = (
         "",
         _skimage_ssim(),
     ),
+    Official("ssim@vico", "piq", "piq.ssim(data_range=1.0)", 2e-5, _FLOAT32, _piq("ssim")),
     Official("ssim@piq", "piq", "piq.ssim(data_range=1.0)", 2e-5, _FLOAT32, _piq("ssim")),
     Official(
         "ssim@torchmetrics",
@@ -240,6 +158,22 @@ OFFICIALS: tuple[Official, ...] = (
         2e-5,
         _FLOAT32,
         _torchmetrics_image("StructuralSimilarityIndexMeasure"),
+    ),
+    Official(
+        "ms-ssim@piq",
+        "piq",
+        "piq.multi_scale_ssim(data_range=1.0)",
+        2e-5,
+        _FLOAT32,
+        _piq("multi_scale_ssim"),
+    ),
+    Official(
+        "ms-ssim@torchmetrics",
+        "torchmetrics",
+        "MultiScaleStructuralSimilarityIndexMeasure(data_range=1.0)",
+        2e-5,
+        _FLOAT32,
+        _torchmetrics_image("MultiScaleStructuralSimilarityIndexMeasure"),
     ),
     Official(
         "lpips@alex-0.1",
@@ -257,13 +191,32 @@ OFFICIALS: tuple[Official, ...] = (
         "float32 on both sides, other order of sums",
         _lpips("vgg"),
     ),
+    *(
+        Official(
+            "fid@pytorch-fid" if width == 2048 else f"fid@pytorch-fid-{width}",
+            "pytorch-fid",
+            f"calculate_fid_given_paths(dims={width})",
+            1e-3,
+            "its matrix square root of a rank-deficient product",
+            inception_sets.fid(width),
+        )
+        for width in (2048, 768, 192, 64)
+    ),
     Official(
-        "fid@pytorch-fid",
-        "pytorch-fid",
-        "calculate_fid_given_paths(dims=2048)",
+        "fid@vico",
+        "piq",
+        "piq.FID().compute_metric, on pytorch-fid's features",
         1e-3,
-        "its matrix square root of a rank-deficient product",
-        _pytorch_fid(2048),
+        "an iteration that depends on rounding",
+        inception_sets.piq_fid,
+    ),
+    Official(
+        "kid@all-frames",
+        "torchmetrics",
+        "KernelInceptionDistance(subsets=1, subset_size=N), on pytorch-fid's features",
+        1e-3,
+        "features are float32",
+        inception_sets.torchmetrics_kid,
     ),
 )
 

@@ -7,6 +7,7 @@ import sys
 import warnings
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
+from typing import Any
 
 import torch
 
@@ -22,6 +23,22 @@ def official(name: str) -> ModuleType | None:
             return importlib.import_module(name)
         except ModuleNotFoundError:
             return None
+
+
+class NotInstalledError(ImportError):
+    """The official package is not here."""
+
+
+def need(name: str) -> Any:  # noqa: ANN401 - a foreign package
+    """An official package by its import name.
+
+    Raises:
+        NotInstalledError: It is not installed.
+    """
+    module = official(name)
+    if module is None:
+        raise NotInstalledError(f"{name} is not installed: pip install 'talkbench[reference]'")
+    return module
 
 
 def installed_version(distribution: str) -> str:

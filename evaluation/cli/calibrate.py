@@ -10,12 +10,13 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from evaluation.calibration import compare
+from evaluation.calibration import compare, known
 from evaluation.calibration.compare import Row
 from evaluation.cli import options
 from evaluation.cli.console import bring_what_is_needed, console, unit_bar
 from evaluation.plan import UnusableInputError
 from evaluation.registry import cards_of, load_dataset, load_generator, load_metrics, names
+from evaluation.store import TrackStore
 
 _SAMPLE, _DAMAGE, _EVERY = "singer", "reencoded", 12
 
@@ -51,8 +52,10 @@ def calibrate(
 ) -> None:
     """Compute every card twice, by talkbench and by the official package, on the same frames.
 
-    Packages that are not installed are named (pip install 'talkbench[reference]'). Without
-    videos of your own, the sample clip of the singer is compared with its coarse encoding.
+    SyncNet's published results are checked where its weights are (talkbench assets get syncnet
+    s3fd clip-syncnet-example). Packages that are not installed are named (pip install
+    'talkbench[reference]'). Without videos of your own, the sample clip of the singer is
+    compared with its coarse encoding.
     Exit code 1 where a number differs by more than its stated tolerance.
 
     \b
@@ -71,6 +74,8 @@ def calibrate(
             generated, reference = _sample_pair(folder, download=download)
         with unit_bar() as told:
             rows = compare.compare(metrics, generated, reference, every, folder, told)
+        if any(known.applies(m.spec.name) for m in metrics):
+            rows += known.known_rows(TrackStore(folder))
     settings: dict[str, object] = {
         "generated": generated.name,
         "reference": reference.name,

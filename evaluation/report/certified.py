@@ -33,14 +33,13 @@ _GRADES = {
     "codec": ("28", "35", "42"),
 }
 _NAME_WIDTH = 30
-_WIDTH = 100
 
 READ = (
     "Floor: the largest change that something invisible makes to the ground truth's number",
-    f"Of gaps: the same on a video that is coarsely encoded already ({BASE}), and on the ground "
+    f"Gaps: the same on a video that is coarsely encoded already ({BASE}), and on the ground "
     "truth unless it is perfect by definition; tables grey out gaps below it",
     "T>w>m>s: the number gets worse by more than the floor from the ground truth (T) to the first "
-    "grade (weak), and by more than that of gaps from grade to grade; ≈ by less; < it gets better "
+    "grade (weak), and by more than that for gaps from grade to grade; ≈ by less; < it gets better "
     "by more. Grades: frames of the shift; weak, medium, strong blur; crf of the codec",
     "yes: worse by more than the floor; within: changed by less; no: not changed at all; wrong "
     "way: better by more. A card that does not listen sees no swapped audio, and need not",
@@ -59,11 +58,12 @@ def print_certificate(certificate: Certificate, console: Console) -> None:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
         table.add_column(Text(title, "bold"), max_width=_NAME_WIDTH, overflow="fold")
         for name in heads[1:]:
-            table.add_column(Text(name, "bold"), justify="right", no_wrap=True)
+            # Heads of two words stand on two lines; the numbers below are never broken.
+            table.add_column(Text(name.replace(" ", "\n"), "bold"), justify="right", no_wrap=True)
         for cells in rows:
             table.add_row(*(Text(cell, _style(cell)) for cell in cells))
         console.print()
-        console.print(table, width=max(_WIDTH, console.width), crop=False)
+        console.print(table)
     console.print()
     for line in (*READ, *_reasons(certificate)):
         console.print(Text(line, "dim"))
@@ -106,7 +106,7 @@ def _data(certificate: Certificate) -> str:
 
 
 def _floor_heads() -> list[str]:
-    return ["Card", "truth", *map(_short_name, INVISIBLE), "floor", "of gaps"]
+    return ["Card", "truth", *map(_short_name, INVISIBLE), "floor", "gaps"]
 
 
 def _floor_rows(certificate: Certificate) -> list[list[str]]:

@@ -3,7 +3,8 @@
 Silero Team, "Silero VAD: pre-trained enterprise-grade Voice Activity Detector", 2024; the network
 and the rule that turns its probabilities into stretches of speech are those of the package
 silero-vad 5.1.2 at its defaults. The package runs the TorchScript file; here the ONNX file of the
-same release runs in onnxruntime: probabilities agree to 2e-6 and stretches to the sample.
+same release runs in onnxruntime: probabilities agree to 5e-6, stretches to the
+sample.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _SPEECH = 0.5  # speech begins at this probability
 _NO_SPEECH = 0.35  # and ends below this one,
 _LEAST_SILENCE = 1_600  # samples, if it stays there so long
 _LEAST_SPEECH = 4_000  # samples; shorter stretches are dropped
-_PAD = 480  # samples added at both ends, where the next stretch leaves room
+_PAD = 480  # samples added at both ends; the next stretch is further away than two of them
 
 IN_WORDS = (
     f"Silero VAD 5.1.2, sha256 {lookup('silero-vad').sha256[:8]}, float32 by onnxruntime on the "
@@ -70,7 +71,7 @@ def stretches(speech: NDArray[np.floating], samples: int) -> NDArray[np.int64]:
     """
     found: list[list[int]] = []
     begin = fell = -1  # of the stretch at hand; where its probability fell
-    for i, probability in enumerate(np.asarray(speech, dtype=np.float64)):
+    for i, probability in enumerate(np.asarray(speech, dtype=np.float32).tolist()):
         at = i * WINDOW
         if probability >= _SPEECH:
             fell = -1
@@ -83,21 +84,8 @@ def stretches(speech: NDArray[np.floating], samples: int) -> NDArray[np.int64]:
     if begin >= 0:
         found.append([begin, samples])
     kept = [pair for pair in found if pair[1] - pair[0] > _LEAST_SPEECH]
-    return _padded(np.array(kept, dtype=np.int64).reshape(-1, 2), samples)
-
-
-def _padded(pairs: NDArray[np.int64], samples: int) -> NDArray[np.int64]:
-    """Longer at both ends, or up to the middle of a gap too short for that."""
-    if not len(pairs):
-        return pairs
-    gaps = pairs[1:, 0] - pairs[:-1, 1]
-    room = np.where(gaps < 2 * _PAD, gaps // 2, _PAD)
-    wider = pairs.copy()
-    wider[1:, 0] -= room
-    wider[:-1, 1] += room
-    wider[0, 0] = max(0, pairs[0, 0] - _PAD)
-    wider[-1, 1] = min(samples, pairs[-1, 1] + _PAD)
-    return wider
+    pairs = np.array(kept, dtype=np.int64).reshape(-1, 2)
+    return np.clip(pairs + np.array([-_PAD, _PAD]), 0, samples)
 
 
 @per_thread

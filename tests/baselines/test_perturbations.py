@@ -23,6 +23,7 @@ from baselines.perturbations import (
     IdentitySwap,
     MouthFrozen,
     Remux,
+    _similarity,
 )
 from baselines.rewriting import follow_face
 from evaluation.certificate import BASE, INVISIBLE, LADDERS, TRUTH, VISIBLE
@@ -257,6 +258,16 @@ def test_the_mouth_is_frozen_and_the_head_goes_on(sample, originals, tmp_path, a
     motion = [np.abs(m - m[0]).mean() for m in (mouths(before), mouths(after))]
     assert motion[1] < 0.6 * motion[0]
     assert np.abs(mouths(after) - mouths(before)).mean() > 5
+
+
+def test_the_patch_is_shifted_turned_and_scaled_with_the_head():
+    """Points turned by 30 degrees, twice as large and moved are met exactly."""
+    points = np.array([(30, 40), (60, 42), (45, 60), (44, 80)], dtype=float)
+    angle = np.deg2rad(30)
+    turn = 2 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = points @ turn.T + (7, -3)
+    way = _similarity(points, moved)
+    assert np.allclose(points @ way[:, :2].T + way[:, 2], moved)
 
 
 @pytest.mark.data

@@ -219,6 +219,16 @@ def test_an_asset_that_is_in_no_table_is_unavailable(pair):
     assert "'my-weights', which is not in the asset table" in outcome.reason
 
 
+def test_a_package_that_is_not_installed_is_unavailable_and_says_what_to_do(pair):
+    wanting = Valued(Measurement(1.0, 1))
+    wanting.spec = spec("wanting", packages=("numpy", "no_such_package"))
+    (outcome,) = pair([wanting])
+    assert outcome.status == "unavailable"
+    assert outcome.reason == (
+        "wanting needs the package no_such_package. Run: pip install 'talkbench[faces]'"
+    )
+
+
 def test_an_unreadable_side_fails_everything_and_is_named(tmp_path, write_clip):
     write_clip(tmp_path / "ref.mp4")
     (tmp_path / "gen.mp4").write_text("text")

@@ -1,20 +1,32 @@
-"""FID against pytorch-fid, the Fréchet distance against its textbook form."""
+"""FID against pytorch-fid and piq, the Fréchet distance against its textbook form."""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
+import warnings
+from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
 import scipy.linalg
+import torch
 
-from metrics.backbones.inception import features
-from metrics.base import Inputs, Measurement, Metric, Side, UnscorableError
+from metrics import gaussians, newton_schulz, pooling
+from metrics.backbones.faces import FACE
+from metrics.backbones.inception import InceptionFeatures, features
+from metrics.backbones.yunet import YUNET
+from metrics.base import STATED, Inputs, Measurement, Metric, Side, UnscorableError
+from metrics.crops import FACE_REGION
 from metrics.frechet import FID, frechet_distance
+from metrics.gaussians import LEAST_PIVOT, Gaussian, Moments
 
+CARDS = {card.spec.name: card for card in FID}
 METRIC = FID[0]
+VICO = CARDS["fid@vico"]
+FACES = CARDS["fid@pytorch-fid@face"]
 
 # pytorch-fid 0.3.0 calls sqrtm(disp=False), which SciPy 1.18 takes away.
 old_scipy = pytest.mark.filterwarnings("ignore:The `disp` argument:DeprecationWarning")
@@ -34,11 +46,11 @@ def textbook(a: np.ndarray, b: np.ndarray) -> float:
     return float(gap @ gap + np.trace(first + second - 2 * root.real))
 
 
-def clip(generated: np.ndarray, reference: np.ndarray) -> Measurement:
+def clip(generated: np.ndarray, reference: np.ndarray, card=METRIC) -> Measurement:
     def side(found: np.ndarray) -> Side:
-        return Side(tracks={"inception-fid/1": {"features": found.astype(np.float32)}})
+        return Side(tracks={card.inception.id: {"features": found.astype(np.float32)}})
 
-    return METRIC.measure(Inputs(side(generated), side(reference)))
+    return card.measure(Inputs(side(generated), side(reference)))
 
 
 class TestFrechetDistance:
@@ -146,39 +158,289 @@ class TestFid:
             clip(*(rows(0, n, 8) for n in counts))
 
 
-@pytest.fixture(scope="module")
-def recorded_clips(data, decode, golden, asset) -> list[dict[str, dict[int, np.ndarray]]]:
-    """Features of every 5th frame of three generated videos and their references: 153 a side."""
-    asset("inception-fid")
-    sides = {"generated": "iplap", "reference": "gt"}
-    return [
-        {
-            side: features(decode(data / "hdtf_mini" / of / f"{name}.mp4", every=5), (64, 2048))
-            for side, of in sides.items()
+@pytest.mark.parametrize("card", FID, ids=CARDS)
+def test_cards_say_what_is_asked_of_them(card):
+    assert isinstance(card, Metric)
+    assert set(STATED) <= card.spec.protocol.keys()
+    assert "inception-fid" in card.spec.assets
+    assert ("yunet" in card.spec.assets) == (card.spec.needs == ("face",)) == (card is FACES)
+    assert (card.spec.perfect is None) == (card is VICO)
+
+
+def test_each_width_reads_its_own_rows():
+    taps = {64: "features-64", 192: "features-192", 768: "features-768", 2048: "features"}
+    for tap, name in taps.items():
+        card = METRIC if tap == 2048 else CARDS[f"fid@pytorch-fid-{tap}"]
+        side = Side(tracks={card.inception.id: {n: np.full((3, t), t) for t, n in taps.items()}})
+        assert card.measure(Inputs(side, side)).features["generated"].shape == (3, tap)
+        assert name in {n for t, n in taps.items() if t in card.inception.taps}
+
+
+class TestMoments:
+    """Adding up and leaving out, against all rows at once."""
+
+    @pytest.mark.parametrize("sizes", [(5, 1, 9), (1, 1), (40, 3, 3, 200)])
+    def test_parts_add_up_to_the_whole(self, sizes):
+        parts = [rows(i, n, 12, shift=30 * i) for i, n in enumerate(sizes)]
+        whole = Moments.of([np.concatenate(parts)])
+        summed = Moments.of(parts[:1])
+        for part in parts[1:]:
+            summed = summed.plus(Moments.of([part]))
+        together = np.concatenate(parts)
+        np.testing.assert_allclose(
+            whole.scatter, np.cov(together, rowvar=False) * (len(together) - 1), rtol=1e-9
+        )
+        for found in (summed, Moments.of(parts), Moments.of(parts[::-1])):
+            assert found.count == whole.count
+            np.testing.assert_allclose(found.mean, whole.mean, rtol=1e-12)
+            np.testing.assert_allclose(found.scatter, whole.scatter, rtol=1e-9, atol=1e-9)
+
+    def test_leaving_out_undoes_adding(self):
+        a, b = Moments.of([rows(0, 50, 8)]), Moments.of([rows(1, 20, 8, shift=5)])
+        left = a.plus(b).minus(b)
+        assert left.count == 50
+        np.testing.assert_allclose(left.mean, a.mean, rtol=1e-12)
+        np.testing.assert_allclose(left.scatter, a.scatter, rtol=1e-10)
+
+    def test_more_rows_than_are_taken_at_once(self, monkeypatch):
+        monkeypatch.setattr(gaussians, "_ROWS_AT_ONCE", 7)
+        parts = [rows(i, n, 3, shift=9 * i) for i, n in enumerate((4, 5, 20, 1))]
+        together = np.concatenate(parts)
+        np.testing.assert_allclose(
+            Moments.of(parts).scatter, np.cov(together, rowvar=False) * 29, rtol=1e-9
+        )
+        root = Gaussian.of_rows(parts).root
+        np.testing.assert_allclose(root.T @ root, np.cov(together, rowvar=False), rtol=1e-9)
+
+    def test_a_covariance_too_near_to_singular_is_not_read_off_moments(self):
+        whole = np.random.default_rng(0).normal(size=(300, 6))
+        for thin, known in ((30 * LEAST_PIVOT, True), (LEAST_PIVOT / 30, False), (0, False)):
+            flat = whole.copy()
+            flat[:, 5] = whole[:, 0] + np.sqrt(thin) * whole[:, 5]
+            assert (Gaussian.of_moments(Moments.of([flat])) is not None) == known
+
+    def test_population_divides_by_n(self):
+        a = Gaussian.of_rows([rows(0, 9, 4)]).of_population()
+        np.testing.assert_allclose(a.root.T @ a.root, np.cov(rows(0, 9, 4).T, bias=True))
+
+    @pytest.mark.parametrize("n", [5, 40])
+    def test_repeats_count_as_often_as_they_come(self, n):
+        few = rows(0, n, 12)
+        times = np.arange(n) % 4 + 1
+        a = Gaussian.of_rows([np.repeat(few, times, axis=0)])
+        assert (a.count, len(a.root)) == (times.sum(), min(n, 12))
+        np.testing.assert_allclose(
+            a.root.T @ a.root, np.cov(np.repeat(few, times, axis=0), rowvar=False), atol=1e-12
+        )
+
+
+@pytest.fixture
+def fitted(monkeypatch) -> list[int]:
+    """How many rows were gone through, each time."""
+    seen: list[int] = []
+    of_moments, of_rows = Moments.of, Gaussian.of_rows
+    monkeypatch.setattr(
+        Moments, "of", lambda parts: (seen.append(sum(map(len, parts))), of_moments(parts))[1]
+    )
+    monkeypatch.setattr(
+        Gaussian, "of_rows", lambda parts: (seen.append(sum(map(len, parts))), of_rows(parts))[1]
+    )
+    return seen
+
+
+class TestLeavingOut:
+    """What the jackknife does: the same clips again and again, without one speaker's."""
+
+    CLIPS, FRAMES, WIDTH = 20, 9, 16
+
+    def clips(self, seed: int = 0) -> list[Measurement]:
+        return [
+            clip(rows(seed + i, self.FRAMES, self.WIDTH, i % 3), rows(99 + i, 8, self.WIDTH))
+            for i in range(self.CLIPS)
+        ]
+
+    def directly(self, clips: list[Measurement]) -> float:
+        return frechet_distance(
+            *(np.concatenate([c.features[s] for c in clips]) for s in ("generated", "reference"))
+        )
+
+    def test_equals_computing_it_anew(self):
+        clips = self.clips()
+        assert METRIC.aggregate(clips) == pytest.approx(self.directly(clips), rel=1e-9)
+        for out in (0, 7, self.CLIPS - 1):
+            left = clips[:out] + clips[out + 1 :]
+            assert METRIC.aggregate(left) == pytest.approx(self.directly(left), rel=1e-9)
+        for few in (clips[:3], clips[5:14], clips[:1]):  # most left out, or nothing to leave out of
+            assert METRIC.aggregate(few) == pytest.approx(self.directly(few), rel=1e-9)
+
+    def test_touches_only_what_is_left_out(self, fitted):
+        clips = self.clips()
+        METRIC.aggregate(clips)
+        assert fitted == [self.CLIPS * self.FRAMES, self.CLIPS * 8]
+        fitted.clear()
+        METRIC.aggregate(clips[::-1])
+        assert fitted == []
+        METRIC.aggregate(clips[2:])
+        assert fitted == [2 * self.FRAMES, 2 * 8]
+
+    def test_two_sets_in_turn_are_both_remembered(self, fitted):
+        ours, theirs = self.clips(), self.clips(500)
+        values = METRIC.aggregate(ours), METRIC.aggregate(theirs)
+        fitted.clear()
+        for i in range(3):
+            left = METRIC.aggregate(ours[:i] + ours[i + 1 :])
+            assert left != pytest.approx(values[0], rel=1e-6)
+            METRIC.aggregate(theirs[:i] + theirs[i + 1 :])
+        assert max(fitted) == self.FRAMES
+
+    def test_still_videos_are_exact(self):
+        """Rank far below the width, at any number of frames."""
+        random = np.random.default_rng(0)
+        clips = [
+            clip(np.repeat(random.normal(size=(1, 16)), 30, axis=0), rows(i, 30, 16))
+            for i in range(9)
+        ]
+        for some in (clips, clips[1:]):
+            assert METRIC.aggregate(some) == pytest.approx(self.directly(some), rel=1e-9)
+
+    def test_nearly_singular_sets_are_exact(self):
+        clips = self.clips()
+        for c in clips:
+            c.features["generated"][:, 1] = c.features["generated"][:, 0] * np.float32(1 + 1e-6)
+        for some in (clips, clips[1:]):
+            assert METRIC.aggregate(some) == pytest.approx(self.directly(some), rel=1e-9)
+
+    def test_a_clip_that_comes_twice_counts_twice(self):
+        clips = self.clips()
+        twice = [*clips, clips[0]]
+        assert METRIC.aggregate(twice) == pytest.approx(self.directly(twice), rel=1e-9)
+
+    def test_what_is_gone_is_forgotten(self):
+        clips = self.clips()
+        METRIC.aggregate(clips)
+        clips = self.clips(500)
+        gc.collect()
+        METRIC.aggregate(clips)
+        assert all(kept.is_whole for kept in pooling._MOMENTS._sets)
+
+
+class TestFaceCrops:
+    def sides(self, generated: str, reference: str) -> Measurement:
+        """A clip of which ``x`` frames show a face and ``.`` frames do not."""
+
+        def found(frames: str, seed: int) -> np.ndarray:
+            made = rows(seed, len(frames), 8)
+            made[[f == "." for f in frames]] = np.nan
+            return made
+
+        return clip(found(generated, 0), found(reference, 1), FACES)
+
+    def test_frames_without_a_face_are_left_out_and_counted(self):
+        measured = self.sides("x" * 38 + "..", ".xx" + "x" * 40)
+        assert measured.notes == {
+            "no face in generated": 2,
+            "no face in reference": 1,
+            "reference frames": 42,
         }
-        for name in golden["_meta"]["clips"]
-    ]
+        assert (measured.frames, len(measured.features["reference"])) == (38, 42)
+        assert np.isfinite(measured.features["generated"]).all()
+
+    def test_faces_on_all_frames_leave_no_note(self):
+        assert self.sides("xxxx", "xxxx").notes == {}
+
+    @pytest.mark.parametrize(
+        ("generated", "reference", "why"),
+        [
+            ("xx", "...", "no face in the reference"),
+            ("x" * 8 + "..", "x" * 10, "a face in 80% of the generated frames and in 100%"),
+            ("...", "xxx", "a face in 0% of the generated frames"),
+        ],
+    )
+    def test_nobody_gains_by_breaking_faces(self, generated, reference, why):
+        with pytest.raises(UnscorableError, match=why):
+            self.sides(generated, reference)
+
+    def test_a_tenth_may_be_lost(self):
+        assert self.sides("x" * 18 + "..", "x" * 20).frames == 18
+
+    @pytest.mark.assets
+    def test_each_frame_is_cut_before_the_resize(self, asset, carphone):
+        asset("inception-fid")
+        found = np.array([True, False, True])
+        boxes = np.array([[40, 20, 50, 60], [0, 0, 9, 9], [-20, 90, 70, 40]], np.float32)
+        track = {FACE.id: {"found": found, "boxes": boxes}}
+        extractor = InceptionFeatures((64,), FACE_REGION)
+        assert (extractor.id, extractor.uses) == ("inception-fid-64@face/1", (FACE,))
+        ours = extractor.extract(carphone[:3], track)["features-64"]
+        # By hand: squares of 78 and 91 px around (65, 50) and (15, 110), cut at 176x144.
+        expected = [carphone[0, 11:89, 26:104], carphone[2, 64:144, 0:61]]
+        for row, part in zip(ours[found], expected, strict=True):
+            # One picture at a time and in a batch, float32.
+            np.testing.assert_allclose(row, features(part[None], (64,))[64][0], rtol=0, atol=1e-5)
+        assert np.isnan(ours[1]).all()
+
+    @pytest.mark.assets
+    def test_the_whole_chain_on_a_face(self, asset, carphone):
+        for name in FACES.spec.assets:
+            asset(name)
+        seen = YUNET.extract(carphone[:2], {})
+        face = FACE.follow({YUNET.id: seen})
+        track = FACES.inception.extract(carphone[:2], {FACE.id: face})
+        assert face["found"].all()
+        assert np.isfinite(track["features"]).all()
+        assert np.abs(track["features"] - features(carphone[:2])[2048]).max() > 0.1
+
+
+SIDES = {"generated": "iplap", "reference": "gt"}
+
+
+@pytest.fixture(scope="module")
+def recorded_clip(data, decode, golden, asset) -> dict[str, np.ndarray]:
+    """Pool3 of every 5th frame of a generated video and its reference: 51 a side."""
+    asset("inception-fid")
+    name = golden["_meta"]["clips"][0]
+    return {
+        side: features(decode(data / "hdtf_mini" / of / f"{name}.mp4", every=5))[2048]
+        for side, of in SIDES.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def recorded_low(data, decode, golden, asset) -> dict[str, list[dict[int, np.ndarray]]]:
+    """The two lowest taps of every 5th frame of three generated videos and their references."""
+    asset("inception-fid")
+    return {
+        side: [
+            features(decode(data / "hdtf_mini" / of / f"{name}.mp4", every=5), (64, 192))
+            for name in golden["_meta"]["clips"]
+        ]
+        for side, of in SIDES.items()
+    }
+
+
+def all_of(low: dict[str, list[dict[int, np.ndarray]]], tap: int) -> list[np.ndarray]:
+    """153 rows a side."""
+    return [np.concatenate([found[tap] for found in low[side]]) for side in SIDES]
 
 
 @pytest.mark.data
-def test_equals_the_recorded_value(recorded_clips, golden):
-    ours = METRIC.aggregate(
-        [clip(c["generated"][2048], c["reference"][2048]) for c in recorded_clips]
-    )
-    assert sum(len(c["generated"][2048]) for c in recorded_clips) == golden["fid_exact_2048"]["N"]
-    # The same formula on the features of pytorch-fid.
-    assert ours == pytest.approx(golden["fid_exact_2048"]["iplap"]["pooled"], rel=1e-6)
-    # The package itself, whose sqrtm of a rank-deficient product is off by 2e-5.
-    assert ours == pytest.approx(golden["fid_pytorchfid_2048"]["iplap"]["pooled"], rel=5e-5)
+def test_equals_the_recorded_value(recorded_clip, golden):
+    ours = METRIC.aggregate([clip(recorded_clip["generated"], recorded_clip["reference"])])
+    # The same formula on the features of pytorch-fid; its own sqrtm is off by 2e-5 here.
+    expected = golden["fid_exact_2048"]["iplap"][golden["_meta"]["clips"][0]]
+    assert ours == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.data
-def test_64_dimensions_equal_the_recorded_value(recorded_clips, golden):
-    a, b = (
-        np.concatenate([c[side][64] for c in recorded_clips]) for side in ("generated", "reference")
-    )
+def test_64_dimensions_equal_the_recorded_values(recorded_low, golden):
+    both = all_of(recorded_low, 64)
+    assert [len(x) for x in both] == [golden["fid_pytorchfid_64"]["N"]] * 2
     expected = golden["fid_pytorchfid_64"]["iplap"]["pooled"]
-    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
+    assert frechet_distance(*both) == pytest.approx(expected, rel=1e-6)
+    # Each clip alone has fewer frames than dimensions, where the package's root is less exact.
+    for i, name in enumerate(golden["_meta"]["clips"]):
+        alone = frechet_distance(*(recorded_low[side][i][64] for side in SIDES))
+        assert alone == pytest.approx(golden["fid_exact_64"]["iplap"][name], rel=1e-6)
 
 
 @pytest.mark.reference
@@ -197,3 +459,106 @@ def test_equals_pytorch_fid_from_pictures_to_number(pytorch_fid, carphone, blurr
     ours = frechet_distance(*(features(frames, (64,))[64] for frames in sides.values()))
     assert theirs > 0.1
     assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+# As ``piq.FID()`` of piq 0.8.0 prints it for the features of ``recorded_clip``, in a minute.
+PIQ_RECORDED = 17.410883061283336
+
+
+@pytest.fixture(scope="module")
+def piq(official) -> ModuleType:
+    official("piq")
+    return official("piq.fid")
+
+
+def printed_by(piq: ModuleType, a: np.ndarray, b: np.ndarray) -> tuple[float, bool]:
+    """piq's FID of two sets of rows, and whether its root was not finite at first."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        value = piq.FID().compute_metric(torch.from_numpy(a), torch.from_numpy(b)).item()
+    return value, "singular" in said.getvalue()
+
+
+def slanted(cosine: float, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Two sets of 40 rows in 20 of 96 dimensions each, all angles between the two alike."""
+    random = np.random.default_rng(0)
+    basis = np.linalg.qr(random.normal(size=(96, 40)))[0]
+    other = cosine * basis[:, :20] + np.sqrt(1 - cosine**2) * basis[:, 20:]
+    a, b = (random.normal(size=(40, 20)) @ axes.T for axes in (basis[:, :20], other))
+    return scale * a, scale * b
+
+
+def vico(a: np.ndarray, b: np.ndarray) -> float:
+    return newton_schulz.newton_schulz_distance(Gaussian.of_rows([a]), Gaussian.of_rows([b]))
+
+
+class TestVico:
+    @pytest.mark.data
+    def test_equals_the_recorded_value(self, recorded_clip):
+        ours = VICO.aggregate([clip(recorded_clip["generated"], recorded_clip["reference"], VICO)])
+        assert ours == pytest.approx(PIQ_RECORDED, rel=1e-6)  # the features are float32
+
+    @pytest.mark.data
+    @pytest.mark.reference
+    @pytest.mark.parametrize("tap", [64, 192])
+    def test_equals_piq_on_real_features(self, recorded_low, piq, tap):
+        """153 frames: more than dimensions, and fewer."""
+        a, b = (x.astype(np.float64) for x in all_of(recorded_low, tap))
+        assert vico(a, b) == pytest.approx(printed_by(piq, a, b)[0], rel=1e-8)
+        assert vico(a, b) > 1.3 * frechet_distance(a, b)  # and that is how far piq is off
+
+    @pytest.mark.reference
+    @pytest.mark.parametrize(("n1", "n2"), [(2, 2), (3, 40), (30, 17), (200, 90)])
+    def test_equals_piq_on_made_features(self, piq, n1, n2):
+        a, b = rows(0, n1, 48), rows(1, n2, 48, shift=0.3)
+        assert vico(a, b) == pytest.approx(printed_by(piq, a, b)[0], rel=1e-9)
+
+    @pytest.mark.reference
+    @pytest.mark.parametrize("cosine", [1e-5, 1e-6, 0])
+    def test_equals_piq_where_it_adds_to_the_diagonals(self, piq, cosine):
+        expected, added = printed_by(piq, *slanted(cosine))
+        assert added
+        assert vico(*slanted(cosine)) == pytest.approx(expected, rel=1e-9)
+
+    @pytest.mark.reference
+    def test_equals_piq_on_sets_without_variance(self, piq):
+        a, b = np.ones((5, 64)), np.zeros((4, 64))
+        assert vico(a, b) == pytest.approx(printed_by(piq, a, b)[0], rel=1e-12)
+        assert vico(a, b) < 64  # the square of the way, less what was added
+
+    @pytest.mark.reference
+    def test_what_blows_up_has_no_value(self, piq):
+        sets = slanted(1e-4, scale=1e3)
+        assert np.isnan(printed_by(piq, *sets)[0])
+        with pytest.raises(
+            UnscorableError, match=r"no stable value here: after \d+ steps rounding"
+        ):
+            vico(*sets)
+
+    def test_what_rounding_decides_has_no_value(self):
+        """With or without the addition, 0.2 % apart: it depends on the machine which piq prints."""
+        with pytest.raises(UnscorableError, match="rounding errors have grown to"):
+            vico(*slanted(1.2e-4))
+        assert vico(*slanted(5e-4)) > vico(*slanted(1e-5)) + 0.01
+
+    @pytest.mark.reference
+    def test_reads_the_features_that_piq_reads(self, piq, official, pytorch_fid, carphone, singer):
+        del pytorch_fid  # its weight file, under the name by which piq asks for it
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of torchvision's old arguments
+            theirs = official("piq.feature_extractors").InceptionV3().eval()
+        for frames in (carphone[:2], singer[:1]):
+            with torch.inference_mode():
+                expected = theirs(torch.from_numpy(frames).permute(0, 3, 1, 2) / 255)[0]
+            np.testing.assert_allclose(
+                features(frames)[2048], expected.flatten(1).numpy(), rtol=0, atol=2e-5
+            )
+
+    def test_a_set_against_itself_is_not_zero(self):
+        a = rows(0, 30, 48)
+        assert METRIC.aggregate([clip(a, a)]) == pytest.approx(0, abs=1e-9)
+        assert VICO.aggregate([clip(a, a, VICO)]) > 0.01
+
+    def test_order_of_clips_does_not_matter(self):
+        clips = [clip(rows(n, 9, 64, 0.1 * n), rows(50 + n, 8, 64), VICO) for n in range(6)]
+        assert VICO.aggregate(clips[::-1]) == pytest.approx(VICO.aggregate(clips), rel=1e-9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -108,14 +109,25 @@ def formula(network, sharper=()):
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
-    """face-alignment's own download folder, filled by formula, which our extractors read too."""
-    with warnings.catch_warnings():
+    """face-alignment's own download folder, filled by formula, which our extractors read too.
+
+    One hourglass of its four: a quarter of the time, and nothing else of the path is different.
+    """
+    numba = pytest.importorskip("numba")
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
+        # Compiling its two small functions takes longer than all that is tested here.
+        patch.setattr(numba.config, "DISABLE_JIT", True)
         official = pytest.importorskip(
             "face_alignment", reason="not installed (pip install 'talkbench[faces]')"
         )
         from face_alignment.detection.sfd.net_s3fd import s3fd
         from face_alignment.models import FAN as Network  # noqa: N811
+
+    def one_hourglass(size):
+        assert size == 4
+        return Network(1)
+
     home = tmp_path_factory.mktemp("torch")
     checkpoints = home / "hub" / "checkpoints"
     checkpoints.mkdir(parents=True)
@@ -123,10 +135,12 @@ def package(tmp_path_factory):
         "fan-2d": checkpoints / "2DFAN4-11f355bf06.pth.tar",
         "fan-s3fd": checkpoints / "s3fd-619a316812.pth",
     }
-    torch.save(formula(Network(4)), files["fan-2d"])
+    torch.save(formula(Network(1)), files["fan-2d"])
     torch.save(formula(s3fd(), sharper=("mbox_conf",)), files["fan-s3fd"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TORCH_HOME", str(home))
+        patch.setattr("face_alignment.api.FAN", one_hourglass)
+        patch.setattr("face_alignment.models.FAN", one_hourglass)
         patch.setattr(fan, "locate", files.__getitem__)
         fan._load.cache_clear()
         yield official
@@ -138,41 +152,49 @@ def picture(carphone):
     return carphone[:1, 20:116, 40:136].copy()
 
 
-def as_others_run_it(package, picture, flip):
-    aligner = package.FaceAlignment(
+@pytest.fixture(scope="module")
+def boxes(package, picture):
+    """The first and the last of the package's detections: nonsense, but a choice."""
+    aligner = as_others_have_it(package, flip=False)
+    seen = np.array(aligner.face_detector.detect_from_image(picture[0].copy()))
+    assert len(seen) > 2
+    return seen[[0, -1]]
+
+
+def as_others_have_it(package, flip):
+    return package.FaceAlignment(
         package.LandmarksType.TWO_D, device=str(device()), flip_input=flip, compile=False
     )
-    boxes = np.array(aligner.face_detector.detect_from_image(picture[0].copy()))
-    assert len(boxes) > 2  # nonsense, but a choice
-    boxes = boxes[[0, -1]]
-    return aligner.get_landmarks(picture[0], detected_faces=boxes), boxes
+
+
+def face_at(box):
+    x0, y0, x1, y1 = box[:4]
+    return {
+        "found": np.array([True]),
+        "boxes": np.array([[x0, y0, x1 - x0, y1 - y0]], np.float32),
+    }
 
 
 @pytest.mark.assets
-@pytest.mark.parametrize(("extractor", "flip"), [(FAN, False), (FAN_FLIP, True)])
-def test_fan_gives_the_packages_points_of_the_clips_face(package, picture, extractor, flip):
-    points, boxes = as_others_run_it(package, picture, flip)
-    for chosen in (0, 1):
-        x0, y0, x1, y1 = boxes[chosen, :4]
-        face = {
-            "found": np.array([True]),
-            "boxes": np.array([[x0, y0, x1 - x0, y1 - y0]], np.float32),
-        }
-        box = FAN_BOX.extract(picture, {FACE.id: face})
-        np.testing.assert_allclose(box["boxes"][0], boxes[chosen], atol=1e-4)
-        track = extractor.extract(picture, {FAN_BOX.id: box})
+def test_fans_box_is_the_one_of_the_clips_face(package, picture, boxes):
+    for box in boxes:
+        track = FAN_BOX.extract(picture, {FACE.id: face_at(box)})
         assert track["found"].tolist() == [True]
-        np.testing.assert_array_equal(track["landmarks"][0], points[chosen])
-    assert not np.array_equal(*points)
+        np.testing.assert_allclose(track["boxes"][0], box, atol=1e-4)
 
 
 @pytest.mark.assets
-def test_a_mirrored_second_look_moves_points(package, picture):
-    face = {"found": np.array([True]), "boxes": np.array([[0, 0, 96, 96, 1.0]])}
-    once, twice = (e.extract(picture, {FAN_BOX.id: face})["landmarks"] for e in (FAN, FAN_FLIP))
+def test_fan_gives_the_packages_points_with_and_without_the_mirror(package, picture, boxes):
+    box = boxes[1:]
+    tracks = []
+    for extractor, flip in ((FAN, False), (FAN_FLIP, True)):
+        (theirs,) = as_others_have_it(package, flip).get_landmarks(picture[0], detected_faces=box)
+        face = {"found": np.array([True]), "boxes": box}
+        tracks.append(extractor.extract(picture, {FAN_BOX.id: face}))
+        assert tracks[-1]["found"].tolist() == [True]
+        np.testing.assert_array_equal(tracks[-1]["landmarks"][0], theirs)
+    once, twice = (track["landmarks"] for track in tracks)
     assert np.abs(once - twice).max() >= 1
-    again = FAN.extract(picture, {FAN_BOX.id: face})["landmarks"]
-    np.testing.assert_array_equal(once, again)
 
 
 @pytest.mark.assets
@@ -187,10 +209,12 @@ def test_fan_does_not_take_another_face(package, picture):
         assert np.isnan(track["landmarks"]).all()
 
 
-@pytest.mark.assets
-def test_the_users_settings_of_torch_come_back(package, picture):
-    face = {"found": np.array([True]), "boxes": np.array([[0, 0, 96, 96]], np.float32)}
+def test_the_users_settings_of_torch_come_back(monkeypatch):
+    """On a GPU the package turns cuDNN's search on; nothing else does."""
+    monkeypatch.setattr(fan, "locate", str)
+    monkeypatch.setattr(fan, "_load", lambda *_: SimpleNamespace(flip_input=None))
     before = torch.backends.cudnn.benchmark
-    FAN_BOX.extract(picture, {FACE.id: face})
+    with fan._package(flip=True) as package:
+        assert package.flip_input is True
+        torch.backends.cudnn.benchmark = not before
     assert torch.backends.cudnn.benchmark == before
-    assert torch.is_grad_enabled()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from metrics.backbones import lpips_nets
-from metrics.base import Measurement, UnscorableError
+from metrics.base import STATED, Measurement, UnscorableError
 from metrics.perceptual import LPIPS
 
 ALEX, VGG = LPIPS
@@ -38,6 +39,18 @@ def test_equals_the_recorded_values(recorded, pair, metric, every, frames, clip)
     ours = metric.measure(pair(recorded.generated[::every], recorded.reference[::every]))
     np.testing.assert_allclose(ours.per_frame, recorded.per_frame(frames), rtol=0, atol=ROUNDING)
     assert ours.value == pytest.approx(recorded.value(clip), abs=ROUNDING)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("metric", "frames"), [(ALEX, "lpips_alex"), (VGG, "lpips_vgg")])
+def test_useless_generators_get_what_the_card_says(recorded, pair, metric, frames):
+    gt = recorded.reference[::125]
+    still = recorded.damaged["still_first_frame"][frames]
+    stated = re.search(r"along: ([.\d]+); black frames: ([.\d]+)", metric.spec.protocol["useless"])
+    assert stated[1] == f"{still:.3f}"
+    # Of three frames only, which differ little from each other in how unlike black they are.
+    black = metric.measure(pair(np.zeros_like(gt), gt)).value
+    assert float(stated[2]) == pytest.approx(black, abs=0.003)
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +155,12 @@ class TestLaws:
         short, long = (metric.measure(pair(blurred(carphone[:n], n), carphone[:n])) for n in (1, 3))
         expected = (short.value + long.value) / 2
         assert metric.aggregate([short, long]) == pytest.approx(expected, rel=1e-12)
+
+
+@both
+def test_the_card_states_what_it_must(metric):
+    assert set(STATED) <= metric.spec.protocol.keys()
+    assert metric.net.asset in metric.spec.protocol["backbone"]
 
 
 def test_the_bare_name_means_alexnet():
