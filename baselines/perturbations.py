@@ -96,6 +96,8 @@ class Remux:
                     _copy(source, target, sound=sample.audio is not None)
             partial.chmod(0o644)
             return partial.replace(out.with_suffix(suffix))
+        except VideoError:
+            raise
         except (FFmpegError, ValueError) as error:
             raise GenerationError(
                 f"no other container takes it as it is: {plain(error)}"

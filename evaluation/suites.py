@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from evaluation.suite import Suite
 
-_ALL_CARDS = (
+_SAMPLE_CARDS = (
     "psnr",
+    "psnr@mouth",
     "ssim@skimage-wang",
-    "ssim@skimage-uniform",
     "ssim@piq",
     "lpips@alex-0.1",
     "lpips@vgg-0.1",
     "fid@pytorch-fid",
     "csim@sface",
     "lmd@vico",
+    "lipsync@correlation",
+    "cpbd@vico",
 )
 
 _ANCHORS = ("ground-truth", "reencoded", "shifted", "mouth-blur", "still", "swapped-audio")
 
 SAMPLE = Suite(
     name="sample",
-    version="1",
+    version="2",
     dataset="sample-media",
     setting="reconstruction",
-    metrics=_ALL_CARDS,
+    metrics=_SAMPLE_CARDS,
     every=10,
     generators=_ANCHORS,
     about="Three public clips and six anchors: shows how the harness works and what each metric "
@@ -32,10 +34,10 @@ SAMPLE = Suite(
 
 FOLDER = Suite(
     name="folder",
-    version="1",
+    version="2",
     dataset="folder",
     setting="reconstruction",
-    metrics=("psnr", "ssim", "lpips", "fid", "csim", "lmd"),
+    metrics=("psnr", "ssim", "lpips", "fid", "csim", "lmd", "lipsync@correlation"),
     generators=_ANCHORS,
     about="Any folder of videos, each driven by its own audio and held against itself.",
 )

@@ -111,6 +111,8 @@ def _why_not(metric: Metric, sample: Sample) -> str:
     """Why a metric has no meaning for a sample, or nothing."""
     if sample.reference is None and metric.spec.needs_reference:
         return "this sample has no reference video"
+    if sample.audio is None and "sound" in metric.spec.needs:
+        return "this sample has no driving sound"
     return next((sample.lacks[n] for n in metric.spec.needs if n in sample.lacks), "")
 
 

@@ -11,6 +11,9 @@ from evaluation.cli.options import workers as workers_option
 from evaluation.cli.run import plan_of
 
 
+_EXPECTED = {("still", "lipsync@correlation")}  # nothing moves, and the record says so
+
+
 @click.command(short_help="The sample suite with the anchors, then the report.")
 @click.option(
     "-o",
@@ -34,15 +37,22 @@ def demo(root: Path, workers: int) -> None:
         f"{len(plan.metrics)} metric cards, frames 0, {plan.every}, {2 * plan.every}, ..."
     )
     code = carry_out(
-        plan, root, workers=workers, retry_failed=False, baseline=None, after=_how_to_read
+        plan,
+        root,
+        workers=workers,
+        retry_failed=False,
+        baseline=None,
+        after=_how_to_read,
+        expected=_EXPECTED,
     )
     raise click.exceptions.Exit(code)
 
 
 def _how_to_read() -> None:
     console.print(
-        "\nGround truth is the ceiling. The anchors are known damages of it: each metric should "
-        "react to the damage it is meant to see.\nSwapped audio equals the ground truth in every "
-        "column: these metrics look and do not listen.",
+        "\nGround truth is the ceiling of what is held against a reference. The anchors are known "
+        "damages of it: each metric should react to the damage it is meant to see.\nSwapped audio "
+        "equals the ground truth in every column but AV corr, the one that listens; a still frame "
+        "has no value there, because a mouth that never moves is in sync with nothing.",
         highlight=False,
     )

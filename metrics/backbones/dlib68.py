@@ -45,7 +45,7 @@ class Dlib68:
         predictor = _predictor(locate("dlib-68"))
         for i in np.flatnonzero(found):
             x, y, w, h = boxes[i]
-            box = dlib.rectangle(int(x), int(y), int(w), int(y + h))
+            box = dlib.rectangle(int(x), int(y), int(x + w), int(y + h))
             shape = predictor(np.ascontiguousarray(frames[i]), box)
             landmarks[i] = [(point.x, point.y) for point in shape.parts()]
         return {"found": found, "landmarks": landmarks}
