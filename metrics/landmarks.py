@@ -216,8 +216,8 @@ _FINDERS = (
         mouth=tuple(range(48, 68)),
         face=tuple(range(68)),
         points=_SCHEME_POINTS,
-        traps="points are whole px: the package truncates them. face-alignment below 1.4 ran "
-        "another file of the same network",
+        traps="points are whole px: the package truncates them. Up to 1.4.1 it loads 2DFAN-4 from "
+        "another file (TorchScript); whether that holds the same weights was not checked",
         assets=("yunet", "fan-2d", "fan-s3fd"),
         packages=("face_alignment",),
     ),

@@ -86,7 +86,7 @@ _TRAPS = (
     "Networks trained against SyncNet beat real video (Wav2Lip 9.2, ground truth 6 to 8), and "
     "THEval's viewers went the other way (correlation of their preference with LSE-C -0.16): score "
     "the ground truth beside. Data sets do not compare, nor do lengths: windows of 7.7 s of one "
-    "real video gave LSE-C 6.48, 5.66, 4.83, 2.17. Containers and codecs shift sound: AAC's "
+    "real video gave 6.48, 5.66, 4.83, 2.17. Containers and codecs shift sound: AAC's "
     "priming by 1 or 2 frames where an edit list is ignored"
 )
 _JPEG_TRAP = (
@@ -238,8 +238,8 @@ _VARIANTS = (
         "clean speech of its own; here it is the video's. Its tracker looks at no more faces of a "
         "frame behind one that does not go on the track, ours does; shots are found at full size "
         f"there. {_SAME_NUMBERS}",
-        f"{_PIPELINE_TRAP}. More faces in a clip make it better. There a clip with faces but no "
-        "track gets distance 0 and confidence 0, and both enter the means",
+        f"{_PIPELINE_TRAP}. More faces in a clip make it better. The official script leaves clips "
+        "without a track out of its means",
     ),
     Variant(
         "yunet",

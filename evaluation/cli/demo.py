@@ -10,7 +10,6 @@ from evaluation.cli.console import carry_out, console
 from evaluation.cli.options import workers as workers_option
 from evaluation.cli.run import plan_of
 
-
 _EXPECTED = {("still", "lipsync@correlation")}  # nothing moves, and the record says so
 
 

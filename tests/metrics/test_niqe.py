@@ -6,7 +6,9 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from metrics import niqe as engine
 from metrics.assets import ASSETS
 from metrics.base import STATED, Inputs, Measurement, Side, UnscorableError
 from metrics.naturalness import NIQE, niqe_of
@@ -59,6 +61,9 @@ GENERATED = {
 }
 # By pyiqa, one block each: frames 0, 40, 80, 119.
 CARPHONE = [5.738287894905705, 5.539297809167596, 5.896516742385045, 6.516787080793412]
+
+# By pyiqa: noise beside a flat ground.
+FLAT_BLOCKS = 28.287716140663374
 
 every_rule = pytest.mark.parametrize("name", RULES)
 pytestmark = pytest.mark.assets
@@ -114,6 +119,11 @@ class TestEqualsTheLibraries:
         barred = np.pad(recorded.generated[:1, :, 64:192], ((0, 0), (0, 0), (64, 64), (0, 0)))
         assert value(name, barred) == pytest.approx(expected, rel=TOLERANCE[name])
 
+    def test_flat_blocks(self):
+        noise = np.random.default_rng(0).integers(0, 256, (1, 192, 480, 3), dtype=np.uint8)
+        noise[:, :, 240:] = 90
+        assert value("pyiqa", noise) == pytest.approx(FLAT_BLOCKS, rel=TOLERANCE["pyiqa"])
+
     def test_frames_of_one_block_have_a_value_by_pyiqa_alone(self, carphone):
         frames = carphone[[0, 40, 80, 119]]
         found = CARDS["pyiqa"].measure(alone(frames)).per_frame
@@ -159,6 +169,17 @@ class TestParts:
         np.testing.assert_allclose(
             half[:, inner], np.tile(np.arange(96) * 2 + 0.5, (48, 1))[:, inner], rtol=1e-5
         )
+
+    def test_half_a_picture_for_scikit_video_is_pillows(self):
+        picture = np.random.default_rng(0).integers(0, 256, (96, 192)).astype(np.float32)
+        theirs = np.asarray(Image.fromarray(picture).resize((96, 48), Image.Resampling.BICUBIC))
+        ours = halved(picture.astype(np.float64), SCIKIT_VIDEO).astype(np.float32)
+        np.testing.assert_array_equal(ours, theirs)
+
+    def test_the_grid_of_shapes_ends_at_10_or_just_before(self):
+        signs = np.where(np.indices((1, 48, 48)).sum(axis=0) % 2, 1.0, -1.0)
+        for name, last in (("pyiqa", 10), ("scikit-video", 9.999)):
+            assert engine._fit(signs, RULES[name])[0] == pytest.approx(last, abs=1e-9)
 
     def test_pyiqas_window_makes_flat_places_dark(self):
         found = normalised(np.full((20, 20), 200.0), PYIQA)
@@ -206,7 +227,7 @@ class TestLaws:
 
     @every_rule
     def test_small_frames_have_no_value(self, name):
-        least = RULES[name].least_side
+        least = {"pyiqa": 96, "basicsr": 96, "scikit-video": 194}[name]
         frames = np.zeros((1, least - 1, 400, 3), np.uint8)
         with pytest.raises(UnscorableError, match=f"niqe@{name} needs {least} px"):
             value(name, frames)
