@@ -68,8 +68,9 @@ class Fvd:
                 f"the {name} video has {len(rows)} frames, its clip is frames {first} to {last}"
             )
         if not np.isfinite(rows[first]).all():
+            lacks = "face" if self.i3d.of_faces else "finite feature"
             raise UnscorableError(
-                f"the {name} video has no face in one of frames {first} to {last}"
+                f"the {name} video has no {lacks} in one of frames {first} to {last}"
             )
         return rows[first : first + 1]
 

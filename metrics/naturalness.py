@@ -95,9 +95,9 @@ NIQE = (
         f"with one block has one, its covariance counted as 0. {_FLAT} without any other has no "
         "value, nor has its clip",
         source="pyiqa 0.1.16, create_metric('niqe'), on CPU: within 2e-7 of its values, relative, "
-        "on 185 frames of 37 clips. pyiqa's table of the original MATLAB code's values on five pictures "
-        "differs from its own by 0.0000 to 0.44 (3.6549 and 3.6549; 8.6352 and 9.0722), most "
-        "where pictures are flat",
+        "on 185 frames of 37 clips. pyiqa's table of the original MATLAB code's values on five "
+        "pictures differs from its own by 0.0000 to 0.44 (3.6549 and 3.6549; 8.6352 and 9.0722), "
+        "most where pictures are flat",
     ),
     _card(
         "basicsr",

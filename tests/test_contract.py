@@ -27,7 +27,7 @@ from metrics.base import STATED
 
 pytestmark = [pytest.mark.assets, pytest.mark.data]
 
-FRAMES, EVERY = 48, 8
+FRAMES, EVERY = 48, 12
 CARDS = {card.spec.name: card for family in names("metrics") for card in cards_of(family)}
 # Weights that only their publisher has are not fetched here: such cards have tests of their own.
 READY = {

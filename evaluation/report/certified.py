@@ -13,7 +13,6 @@ from evaluation.certificate import (
     DAMAGES,
     INVISIBLE,
     LADDERS,
-    TRUTH,
     CardFacts,
     Certificate,
     Change,
@@ -115,7 +114,7 @@ def _floor_rows(certificate: Certificate) -> list[list[str]]:
 
 def _floor_row(card: CardFacts) -> list[str]:
     digits = _digits(card)
-    changes = {c.perturbation: c for c in card.invisible if c.of == TRUTH}
+    changes = {c.perturbation: c for c in card.invisible}
     value = NOTHING if card.value is None else number(card.value, digits)
     return [
         f"{card.name} {arrow(card.direction)}",

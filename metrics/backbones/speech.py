@@ -85,7 +85,7 @@ def stretches(speech: NDArray[np.floating], samples: int) -> NDArray[np.int64]:
         found.append([begin, samples])
     kept = [pair for pair in found if pair[1] - pair[0] > _LEAST_SPEECH]
     pairs = np.array(kept, dtype=np.int64).reshape(-1, 2)
-    return np.clip(pairs + np.array([-_PAD, _PAD]), 0, samples)
+    return np.asarray(np.clip(pairs + np.array([-_PAD, _PAD]), 0, samples), dtype=np.int64)
 
 
 @per_thread

@@ -636,6 +636,7 @@ def test_long_names_fit_a_hundred_columns(run):
         text = printed(certificate, width)
         assert max(map(len, text.splitlines())) <= width
         assert "…" not in text
+        assert text.count("T>28>35>42") == 2  # names are folded, numbers are not
     assert names[0] in printed(certificate)
 
 

@@ -89,7 +89,7 @@ def test_is_zero_on_average_over_sets_of_one_kind():
     values = [CARD.aggregate([clip(rows(2 * i, 6), rows(2 * i + 1, 4))]) for i in range(400)]
     error = np.std(values) / np.sqrt(len(values))
     assert abs(np.mean(values)) < 3 * error
-    assert error < 0.02
+    assert error < 0.05  # pairs of a frame with itself would add 1 and more
 
 
 def test_a_set_against_itself_is_below_zero():
