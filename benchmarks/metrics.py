@@ -174,11 +174,11 @@ def _bare_lpips(net: Any, pairs: int) -> float:
 
     from metrics.backbones import lpips_nets
 
-    network = lpips_nets._network(net, str(lpips_nets.device()))
+    weights = lpips_nets._weights(net, lpips_nets.device())
     planes = torch.rand(8, 3, 256, 256).contiguous(memory_format=torch.channels_last)
     rounds = 2 * pairs // 8
     with torch.inference_mode():
-        return rounds * _best(lambda: network(planes))
+        return rounds * _best(lambda: list(net.taps(planes, weights.conv)))
 
 
 def _best(call: Callable[[], Any], rounds: int = 3) -> float:

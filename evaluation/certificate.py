@@ -80,7 +80,7 @@ class Change:
         n_clips: Clips that both have.
         sees: Of visible damages: ``yes`` where the number is worse by more than the floor,
             ``wrong way`` where it is better by more, ``no`` where it does not move at all.
-        reason: Why there is no number.
+        reason: Why there is no number, or why it rests on fewer clips than what it is of.
     """
 
     perturbation: str
@@ -321,7 +321,12 @@ def _change(metric: Metric, rows: Mapping[str, Clips], name: str, base: str) -> 
         reason = _reason(scoreless) if scoreless else "no number over the clips that both have"
         return Change(perturbation=name, of=base, reason=reason)
     return Change(
-        perturbation=name, of=base, value=after, change=after - before, n_clips=len(common)
+        perturbation=name,
+        of=base,
+        value=after,
+        change=after - before,
+        n_clips=len(common),
+        reason=_reason(ours) if len(common) < len(theirs.scored) else "",
     )
 
 

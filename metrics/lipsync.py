@@ -86,8 +86,8 @@ _TRAPS = (
     "Networks trained against SyncNet beat real video (Wav2Lip 9.2, ground truth 6 to 8), and "
     "THEval's viewers went the other way (correlation of their preference with LSE-C -0.16): score "
     "the ground truth beside. Data sets do not compare, nor do lengths: windows of 7.7 s of one "
-    "real video gave 6.48, 5.66, 4.83, 2.17. Containers and codecs shift sound: AAC's "
-    "priming by 1 or 2 frames where an edit list is ignored"
+    "real video gave 6.48, 5.66, 4.83, 2.17. Containers and codecs shift sound: AAC's priming by 1 "
+    "or 2 frames where an edit list is ignored"
 )
 _JPEG_TRAP = (
     "ffmpeg keeps the first 11 to 49 JPEGs of a {what} finer than the rest, by what came before; "
@@ -225,8 +225,8 @@ _VARIANTS = (
         _SHORTER,
         "mean offset",
         "bytedance/LatentSync @ a229c39, eval/eval_sync_conf.py, which prints confidence and "
-        "offset, not the distance. It goes through H.264 and AAC, its crops through MPEG-4 and AAC, "
-        "which shifts nothing. "
+        "offset, not the distance. It goes through H.264 and AAC, its crops through MPEG-4 and "
+        "AAC, which shifts nothing. "
         f"{_SAME_NUMBERS}",
         f"{_TRACK_TRAP}. The official script prints videos without a track and leaves them out of "
         "its mean",
@@ -240,9 +240,10 @@ _VARIANTS = (
         "clean speech of its own; here it is the video's. Its tracker looks at no more faces of a "
         "frame behind one that does not go on the track, ours does; shots are found at full size "
         f"there. {_SAME_NUMBERS}",
-        f"{_TRACK_TRAP}. More faces in a clip make it better. The official script's pictures come 1 "
-        "or 2 repeated frames late (its AVI has MP3 sound), its speech does not: its offsets are as "
-        "much higher (a comment there has 5 for 3). It leaves clips without a track out of its means",
+        f"{_TRACK_TRAP}. More faces in a clip make it better. The official script's pictures come "
+        "1 or 2 repeated frames late (its AVI has MP3 sound), its speech does not: its offsets are "
+        "as much higher (a comment there has 5 for 3). It leaves clips without a track out of its "
+        "means",
     ),
     Variant(
         "yunet",

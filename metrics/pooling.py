@@ -67,20 +67,13 @@ class KeptSets(Generic[Known]):
         self._know = know
         self._sets: tuple[KeptSet[Known], ...] = ()
 
-    def around(
-        self, clips: Sequence[Measurement]
-    ) -> tuple[KeptSet[Known], NDArray[np.intp]] | None:
-        """A set that has all these clips, and their places in it; a new one where none has.
-
-        None where a clip comes twice.
-        """
+    def around(self, clips: Sequence[Measurement]) -> tuple[KeptSet[Known], NDArray[np.intp]]:
+        """A set that has all these clips, and their places in it; a new one where none has."""
         self._sets = tuple(k for k in self._sets if k.is_whole)
         for kept in self._sets:
             places = kept.places(clips)
             if places is not None:
                 return kept, places
-        if len({id(c) for c in clips}) < len(clips):
-            return None
         members = tuple(weakref.ref(c) for c in clips)
         kept = KeptSet(self._know(clips), members, {id(c): i for i, c in enumerate(clips)})
         self._sets = (kept, *self._sets)[:_MOST_SETS]
@@ -99,9 +92,8 @@ def gaussian(clips: Sequence[Measurement], side: str) -> Gaussian:
     is too near to singular for that.
     """
     parts = pooled(clips, side)
-    around = _MOMENTS.around(clips) if _are_many(parts) else None
-    if around is not None:
-        kept, places = around
+    if _are_many(parts):
+        kept, places = _MOMENTS.around(clips)
         whole, left_out = kept.known[side], pooled(kept.others(places), side)
         if whole is not None and sum(map(len, left_out)) < sum(map(len, parts)):
             moments = whole.minus(Moments.of(left_out)) if left_out else whole

@@ -57,8 +57,9 @@ def print_certificate(certificate: Certificate, console: Console) -> None:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
         table.add_column(Text(title, "bold"), max_width=_NAME_WIDTH, overflow="fold")
         for name in heads[1:]:
-            # Heads of two words stand on two lines; the numbers below are never broken.
-            table.add_column(Text(name.replace(" ", "\n"), "bold"), justify="right", no_wrap=True)
+            # Heads of two words stand on two lines. Below 80 columns numbers are folded, not cut.
+            head = Text(name.replace(" ", "\n"), "bold")
+            table.add_column(head, justify="right", overflow="fold")
         for cells in rows:
             table.add_row(*(Text(cell, _style(cell)) for cell in cells))
         console.print()
@@ -173,15 +174,17 @@ def _short_name(name: str) -> str:
 
 
 def _reasons(certificate: Certificate) -> list[str]:
-    """Why numbers are missing: each reason once, with where it struck."""
+    """Why numbers are missing or rest on fewer clips: each reason once, with where it struck."""
     places: dict[str, list[str]] = {}
     for card in certificate.cards:
         if card.value is None:
             places.setdefault(plain(card.reason), []).append(card.name)
             continue
         for change in (*card.invisible, *card.visible):
-            if change.change is None:
+            if change.reason:
                 where = f"{card.name} on {change.perturbation}"
+                if change.change is not None:
+                    where += f" ({change.n_clips} of {count(card.n_clips, 'clip')} left)"
                 places.setdefault(plain(change.reason), []).append(where)
     return [f"{NOTHING} {reason}: {listed(where, 4)}" for reason, where in places.items()]
 

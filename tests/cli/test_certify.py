@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from evaluation.certificate import BASE, INVISIBLE, TRUTH, VISIBLE
+from evaluation.registry import load_suite
 from evaluation.video import FrameReader, read_audio
 from evaluation.video_writer import Encoding, VideoWriter
 
@@ -46,7 +47,8 @@ def test_a_folder_is_certified_and_its_tables_grey_what_is_noise(
     done = talkbench(*command, COLUMNS="100")
     assert done.returncode == 0, done.stdout + done.stderr
     assert max(map(len, done.stdout.split("Floor:")[0].splitlines())) <= 100
-    assert "folder/1  1 clip of 1 speaker, every frame, a part of the suite" in done.stdout
+    suite = load_suite("folder").id
+    assert f"{suite}  1 clip of 1 speaker, every frame, a part of the suite" in done.stdout
     assert len(records_of(clips / "run")) == 2 * ROWS
     certificate = json.loads((clips / "run" / "certificate.json").read_text())
     assert list(certificate["clips"]) == ["RD_Radio8_000"]

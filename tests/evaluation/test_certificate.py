@@ -290,6 +290,8 @@ def test_a_change_is_taken_over_the_clips_that_both_have(run):
     assert facts.n_clips == 2
     first = facts.invisible[0]
     assert (first.value, first.change, first.n_clips) == (101, 1, 1)
+    assert first.reason == "generation failed: it does not want to"
+    assert facts.invisible[1].reason == ""
     assert facts.invisible[3].change == -2.5
 
 
@@ -632,11 +634,11 @@ def test_long_names_fit_a_hundred_columns(run):
     cards = [Given(name=n, perfect=100.0, unit="dB") for n in names]
     rows = {name: (values[0] + 50,) for name, values in ROWS.items()}
     certificate = certify(run(cards, **rows))
-    for width in (100, 80):
+    for width in (100, 80, 50):
         text = printed(certificate, width)
         assert max(map(len, text.splitlines())) <= width
-        assert "…" not in text
-        assert text.count("T>28>35>42") == 2  # names are folded, numbers are not
+        assert "…" not in text  # nothing is cut
+        assert (text.count("T>28>35>42") == 2) == (width >= 80)
     assert names[0] in printed(certificate)
 
 
@@ -646,3 +648,6 @@ def test_missing_numbers_are_explained_once(run):
     text = " ".join(printed(certificate, 300).split())
     assert text.count("generation failed: it does not want to") == 1
     assert "given on invisible-crop1, given on swapped-audio, second on invisible-crop1" in text
+    twice = {name: values * 2 for name, values in ROWS.items()} | {"shifted": (90, None)}
+    text = " ".join(printed(certify(run([Given()], "twice", **twice)), 300).split())
+    assert "it does not want to: given on shifted (1 of 2 clips left)" in text
