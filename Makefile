@@ -5,7 +5,7 @@ PYTHON   ?= python3
 VENV     ?= .venv
 PIP_ARGS ?=
 OUT      ?= runs/demo
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n auto --dist loadfile
 
 BIN := $(VENV)/bin
 

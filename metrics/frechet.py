@@ -178,6 +178,7 @@ def _fid(
             bounds=(0.0, np.inf),
             perfect=0.0 if between is frechet else None,
             paired=False,
+            symmetric=region is None,  # whose faces are lost is not the same
             needs_frames=False,
             per_clip=False,
             needs=("face",) if region is not None else (),

@@ -108,6 +108,7 @@ def _fvd(name: str, title: str, i3d: I3dFeatures, *, of_population: bool, **stat
             bounds=(0.0, np.inf),
             perfect=0.0,
             paired=False,
+            symmetric=True,
             fps=FPS,
             needs_frames=False,
             per_clip=False,

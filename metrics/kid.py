@@ -156,6 +156,7 @@ KID = (
             title="KID",
             direction="lower",
             paired=False,
+            symmetric=True,
             needs_frames=False,
             per_clip=False,
             protocol={

@@ -168,6 +168,15 @@ def test_cards_say_what_is_asked_of_them(card):
     assert (card.spec.perfect is None) == (card is VICO)
 
 
+@pytest.mark.parametrize("card", [METRIC, VICO], ids=lambda c: c.spec.name)
+@pytest.mark.parametrize("n", [100, 6])
+def test_sides_may_change_places(card, n):
+    a, b = rows(0, n, 20), rows(1, n + 3, 20)
+    assert card.spec.symmetric
+    swapped = card.aggregate([clip(b, a, card)])
+    assert card.aggregate([clip(a, b, card)]) == pytest.approx(swapped, rel=1e-9)
+
+
 def test_each_width_reads_its_own_rows():
     taps = {64: "features-64", 192: "features-192", 768: "features-768", 2048: "features"}
     for tap, name in taps.items():

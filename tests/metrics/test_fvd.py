@@ -200,6 +200,8 @@ class TestFvd:
         expected = gap @ gap + np.trace(first + second - 2 * root.real)
         clips = self.clips(card, a, b)
         assert card.aggregate(clips) == pytest.approx(expected, rel=1e-9)
+        assert card.spec.symmetric
+        assert card.aggregate(self.clips(card, b, a)) == pytest.approx(expected, rel=1e-9)
         assert card.aggregate(clips[::-1]) == pytest.approx(expected, rel=1e-9)
         left = card.aggregate(clips[1:])
         if ddof:

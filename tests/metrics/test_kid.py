@@ -99,6 +99,13 @@ def test_a_set_against_itself_is_below_zero():
     assert value < 0
 
 
+def test_sides_may_change_places():
+    a, b = rows(0, 9), rows(1, 5, shift=1)
+    assert CARD.spec.symmetric
+    swapped = CARD.aggregate([clip(b, a)])
+    assert CARD.aggregate([clip(a, b)]) == pytest.approx(swapped, abs=ROUNDING)
+
+
 def test_further_is_worse():
     a, b = rows(0, 30), rows(1, 30, shift=1)
     ladder = [CARD.aggregate([clip((1 - t) * a + t * b, a)]) for t in (0.25, 0.5, 1)]
