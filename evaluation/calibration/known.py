@@ -39,8 +39,10 @@ class KnownAnswer:
 
 KNOWN_ANSWERS = (
     KnownAnswer("clip-syncnet-example", "wav2lip-lrs", 3, 10.021, 5.353, "syncnet_python, README"),
+    KnownAnswer("clip-syncnet-example", "wav2lip-lrs", 3, 10.081, 5.348, "MoChaBench, a comment"),
     KnownAnswer("clip-syncnet-example", "syncnet-python", 2, 9.238, 7.093, "its issue 8"),
     KnownAnswer("clip-singer", "syncnet-python", 1, 4.529, 9.237, "syncnet-python 0.2.3, as MP4"),
+    KnownAnswer("clip-singer", "syncnet-python", 1, 4.524, 9.291, "syncnet-python 0.2.2, as MP4"),
 )
 
 
