@@ -170,10 +170,10 @@ def test_every_metric_orders_the_anchors(clips, asset, tmp_path):
         assert value["swapped-audio"] == pytest.approx(value["ground-truth"], abs=1e-6), spec.name
         for damaged in ("reencoded", "shifted", "mouth-blur", "still"):
             assert value[damaged] < value["ground-truth"], (spec.name, damaged)
-        if spec.name != "csim@sface":  # identity: a still frame is the same person
+        # Identity: a still frame is the same person. A mouth seldom far from its first shape.
+        if spec.name not in ("csim@sface", "psnr@mouth"):
             assert value["still"] < value["shifted"], spec.name
-            if spec.name != "psnr@mouth":  # nothing but the blur
-                assert value["still"] < value["mouth-blur"], spec.name
+            assert value["still"] < value["mouth-blur"], spec.name
         if spec.name.startswith(("psnr", "ssim", "lpips")) and spec.name != "psnr@mouth":
             assert value["reencoded"] < value["mouth-blur"], spec.name
         if spec.name.startswith("lmd"):
