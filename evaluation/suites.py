@@ -10,7 +10,6 @@ _SAMPLE_CARDS = (
     "ssim@skimage-wang",
     "ssim@piq",
     "lpips@alex-0.1",
-    "lpips@vgg-0.1",
     "fid@pytorch-fid",
     "csim@sface",
     "lmd@vico",

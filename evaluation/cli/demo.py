@@ -9,8 +9,14 @@ import click
 from evaluation.cli.console import carry_out, console
 from evaluation.cli.options import workers as workers_option
 from evaluation.cli.run import plan_of
+from evaluation.suites import SAMPLE
 
-_EXPECTED = {("still", "lipsync@correlation")}  # nothing moves, and the record says so
+_EXPECTED: set[tuple[str, str, str]] = {  # (generator, sample, card): failures that are no news
+    *((g, "singer", "lipsync@correlation") for g in SAMPLE.generators),  # cards hide his face
+    ("still", "speaker", "lipsync@correlation"),  # nothing moves
+    ("reencoded", "singer", "csim@sface"),  # so coarse that no face is left in two frames
+    ("reencoded", "singer", "lmd@vico"),
+}
 
 
 @click.command(short_help="The sample suite with the anchors, then the report.")
@@ -52,6 +58,8 @@ def _how_to_read() -> None:
         "\nGround truth is the ceiling of what is held against a reference. The anchors are known "
         "damages of it: each metric should react to the damage it is meant to see.\nSwapped audio "
         "equals the ground truth in every column but AV corr, the one that listens; a still frame "
-        "has no value there, because a mouth that never moves is in sync with nothing.",
+        "has no value there, because a mouth that never moves is in sync with nothing, nor has "
+        "the singer, whose playing cards hide his face too often. No clip is dropped: what has no "
+        "value is counted in the table and listed below it.",
         highlight=False,
     )
