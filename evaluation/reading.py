@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluation.footage import Footage
 from evaluation.machine import machine_error
 from evaluation.sound import read_sound
 from evaluation.store import KeptTrack, TrackStore
@@ -55,11 +56,13 @@ class Sampling:
         """The tag of one extractor's track: sound knows no frames."""
         return SOUND_TAG if isinstance(extractor, AudioExtractor) else self.tag
 
-    def reader(self, path: Path, piece: int | None = None) -> FrameReader:
-        """The frames, in pieces."""
-        if self.fps:
-            return FrameReader(path, piece=piece, fps=self.fps)
-        return FrameReader(path, self.every, piece)
+    def footage(self, file: VideoFile, piece: int) -> Footage:
+        """The frames, in pieces of so many."""
+        every = 1 if self.fps else self.every
+        return Footage(
+            f"{file.sha256} {self.tag} {piece}",
+            lambda: FrameReader(file.path, every, piece, self.fps),
+        )
 
 
 class Reading:
@@ -190,10 +193,10 @@ class Reading:
                     self._keep(extractor, track, 0)
         self._follow(-1)
 
-    def pieces(self, reader: FrameReader) -> Iterable[Frames]:
-        """The reader's pieces, its errors saying which side they are of."""
+    def pieces(self, footage: Footage) -> Iterable[Frames]:
+        """Its pieces, errors saying which side they are of."""
         try:
-            yield from reader
+            yield from footage
         except VideoError as error:
             raise VideoError(f"{self.label} {error}") from error
 

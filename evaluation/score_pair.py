@@ -146,7 +146,8 @@ class _Scoring:
                 same[0] if same else Reading(file, label, self.sampling, extractors, self.store)
             )
         try:
-            self._read([m for m in alive if m.spec.needs_frames], infos[-1])
+            piece = min(map(frames_per_piece, infos))
+            self._read([m for m in alive if m.spec.needs_frames], piece)
         except VideoError as error:
             return [Outcome(m, "failed", str(error)) for m in self.metrics]
         return [self._outcome(m) for m in self.metrics]
@@ -161,7 +162,7 @@ class _Scoring:
     def _distinct(self) -> list[Reading]:
         return list(dict.fromkeys(self.sides))
 
-    def _read(self, pixel_metrics: list[Metric], shape: VideoInfo) -> None:
+    def _read(self, pixel_metrics: list[Metric], piece: int) -> None:
         for side in self._distinct:
             side.listen()
         turns = {
@@ -171,15 +172,15 @@ class _Scoring:
         last = max([s.passes for s in self.sides] + [turn + 1 for turn in turns.values()])
         for number in range(last):
             due = [m for m in pixel_metrics if turns[m.spec.name] == number]
-            self._pass(number, due, frames_per_piece(shape) if due else None)
+            self._pass(number, due, piece)
 
-    def _pass(self, number: int, due: list[Metric], piece: int | None) -> None:
+    def _pass(self, number: int, due: list[Metric], piece: int) -> None:
         """Read every side that is asked for once, in step, and show the frames around."""
         reading = [s for s in self._distinct if due or s.wants(number)]
-        readers = [self.sampling.reader(s.file.path, piece) for s in reading]
+        shown = [self.sampling.footage(s.file, piece) for s in reading]
         done = 0
         for batch in zip_longest(
-            *(s.pieces(r) for s, r in zip(reading, readers, strict=True)), fillvalue=None
+            *(s.pieces(f) for s, f in zip(reading, shown, strict=True)), fillvalue=None
         ):
             for side, frames in zip(reading, batch, strict=True):
                 if frames is not None:
@@ -187,8 +188,8 @@ class _Scoring:
             if due:
                 self._measure_pixels(due, batch[0], batch[-1], done)
                 done += len(batch[0]) if batch[0] is not None else 0
-        for side, reader in zip(reading, readers, strict=True):
-            side.finish(number, reader.frames)
+        for side, footage in zip(reading, shown, strict=True):
+            side.finish(number, footage.frames)
 
     def _measure_pixels(
         self,

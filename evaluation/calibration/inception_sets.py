@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,6 @@ from evaluation.calibration.packages import need
 from metrics import Frames
 from metrics.assets import locate
 
-Computed = Callable[[Frames, Frames], float]
-
 
 def pytorch_fid_weights(folder: Path) -> Path:
     """Our Inception file under the names and at the place where pytorch-fid keeps its download.
@@ -33,7 +31,6 @@ def pytorch_fid_weights(folder: Path) -> Path:
         folder: What ``TORCH_HOME`` is to name.
     """
     torchvision = need("torchvision")
-    url = str(need("pytorch_fid.inception").FID_WEIGHTS_URL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         ours = torch.jit.load(locate("inception-fid")).state_dict()  # type: ignore[no-untyped-call]
@@ -50,22 +47,18 @@ def pytorch_fid_weights(folder: Path) -> Path:
         theirs |= zip(names, values, strict=True)
     theirs |= {n: torch.ones_like(v) for n, v in theirs.items() if n.endswith("bn.weight")}
     theirs |= {n: torch.zeros_like(v) for n, v in theirs.items() if n.startswith("fc.")}
-    path = folder / "hub" / "checkpoints" / url.rpartition("/")[2]
+    path = _kept_at(folder)
     path.parent.mkdir(parents=True)
     torch.save(theirs, path)
     return path
 
 
-def fid(width: int) -> Computed:
+def fid(a: Frames, b: Frames, width: int) -> float:
     """``pytorch_fid.fid_score.calculate_fid_given_paths`` on folders of PNG files."""
-
-    def compute(a: Frames, b: Frames) -> float:
-        with _weights() as folder:
-            sides = [_dump(frames, folder / str(i)) for i, frames in enumerate((a, b))]
-            score = need("pytorch_fid.fid_score").calculate_fid_given_paths
-            return float(score(sides, 8, "cpu", width, num_workers=0))
-
-    return compute
+    with _weights() as folder:
+        sides = [_dump(frames, folder / str(i)) for i, frames in enumerate((a, b))]
+        score = need("pytorch_fid.fid_score").calculate_fid_given_paths
+        return float(score(sides, 8, "cpu", width, num_workers=0))
 
 
 def piq_fid(a: Frames, b: Frames) -> float:
@@ -113,19 +106,31 @@ def _features(frames: Frames) -> Tensor:
 
 @contextmanager
 def _weights() -> Iterator[Path]:
-    """A scratch folder whose network files ``TORCH_HOME`` names; remarks are not shown."""
+    """A scratch folder, and the network's file in place: the user's own, or else ours."""
     before = os.environ.get("TORCH_HOME")
-    with tempfile.TemporaryDirectory() as name, Path(os.devnull).open("w") as nowhere:
-        pytorch_fid_weights(Path(name) / "torch")
-        os.environ["TORCH_HOME"] = str(Path(name) / "torch")
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
         try:
-            with redirect_stdout(nowhere), redirect_stderr(nowhere), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield Path(name)
+            if not before or not _kept_at(Path(before)).exists():
+                pytorch_fid_weights(Path(name) / "torch")
+                os.environ["TORCH_HOME"] = str(Path(name) / "torch")
+            yield Path(name)
         finally:
-            os.environ.pop("TORCH_HOME")
+            os.environ.pop("TORCH_HOME", None)
             if before is not None:
                 os.environ["TORCH_HOME"] = before
+
+
+def _kept_at(torch_home: Path) -> Path:
+    """Where pytorch-fid keeps its download."""
+    url = str(need("pytorch_fid.inception").FID_WEIGHTS_URL)
+    return torch_home / "hub" / "checkpoints" / url.rpartition("/")[2]
 
 
 def _dump(frames: Frames, folder: Path) -> str:

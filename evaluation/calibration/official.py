@@ -1,7 +1,8 @@
 """What the official packages say of the same frames.
 
 Each entry calls a package as its own documentation does; nothing of ours is in between but the
-weights, which come from the asset table instead of the package's download.
+weights, which come from the asset table instead of the package's download. torch is imported by
+those alone that need it: benchmarks time these calls from the start of a process.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
-import torch
 
-from evaluation.calibration import inception_sets
 from evaluation.calibration.packages import installed_version, need
 from metrics import Frames
 from metrics.assets import locate
-from metrics.backbones import lpips_nets
+
+if TYPE_CHECKING:
+    import torch
 
 Computed = Callable[[Frames, Frames], float]
 """Generated and reference frames, uint8 RGB [n, H, W, 3] -> the number over all of them."""
@@ -53,6 +55,8 @@ class Official:
 
 def _planes(frames: Frames) -> torch.Tensor:
     """float32 RGB 0..1, [n, 3, H, W]."""
+    import torch
+
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
 
 
@@ -85,6 +89,21 @@ def _piq(name: str) -> Computed:
     return compute
 
 
+def _pytorch_msssim(a: Frames, b: Frames) -> float:
+    measure = need("pytorch_msssim").ms_ssim
+    values = [
+        float(measure(_planes(a[i : i + 1]).double(), _planes(b[i : i + 1]).double(), data_range=1))
+        for i in range(len(a))
+    ]
+    return float(np.mean(values))
+
+
+def _cpbd(a: Frames, b: Frames) -> float:
+    del b  # needs no reference
+    compute = need("cpbd").compute
+    return float(np.mean([compute(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in a]))
+
+
 def _torchmetrics_image(name: str) -> Computed:
     def compute(a: Frames, b: Frames) -> float:
         metric = getattr(need("torchmetrics.image"), name)(data_range=1.0)
@@ -98,6 +117,8 @@ def _torchmetrics_image(name: str) -> Computed:
 
 def _lpips(net: str) -> Computed:
     def compute(a: Frames, b: Frames) -> float:
+        import torch
+
         model = _official_lpips(net)
         with torch.inference_mode():
             values = [
@@ -111,6 +132,10 @@ def _lpips(net: str) -> Computed:
 
 def _official_lpips(net: str) -> torch.nn.Module:
     """The package's code and heads; its backbone, a download, from our file."""
+    import torch
+
+    from metrics.backbones import lpips_nets
+
     package = need("lpips")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -124,6 +149,27 @@ def _official_lpips(net: str) -> torch.nn.Module:
         if convolution.bias is not None:
             convolution.bias.data[:] = torch.tensor(arrays["bias"])
     return model.eval()
+
+
+def _fid(width: int) -> Computed:
+    def compute(a: Frames, b: Frames) -> float:
+        from evaluation.calibration import inception_sets
+
+        return inception_sets.fid(a, b, width)
+
+    return compute
+
+
+def _piq_fid(a: Frames, b: Frames) -> float:
+    from evaluation.calibration import inception_sets
+
+    return inception_sets.piq_fid(a, b)
+
+
+def _torchmetrics_kid(a: Frames, b: Frames) -> float:
+    from evaluation.calibration import inception_sets
+
+    return inception_sets.torchmetrics_kid(a, b)
 
 
 _FLOAT32 = "theirs is float32"
@@ -160,6 +206,14 @@ OFFICIALS: tuple[Official, ...] = (
         _torchmetrics_image("StructuralSimilarityIndexMeasure"),
     ),
     Official(
+        "ms-ssim@pytorch-msssim",
+        "pytorch-msssim",
+        "ms_ssim(data_range=1) of float64",
+        1e-5,
+        "its window is float32",
+        _pytorch_msssim,
+    ),
+    Official(
         "ms-ssim@piq",
         "piq",
         "piq.multi_scale_ssim(data_range=1.0)",
@@ -191,6 +245,7 @@ OFFICIALS: tuple[Official, ...] = (
         "float32 on both sides, other order of sums",
         _lpips("vgg"),
     ),
+    Official("cpbd@vico", "cpbd", "cpbd.compute(OpenCV's grey)", 1e-9, "", _cpbd),
     *(
         Official(
             "fid@pytorch-fid" if width == 2048 else f"fid@pytorch-fid-{width}",
@@ -198,7 +253,7 @@ OFFICIALS: tuple[Official, ...] = (
             f"calculate_fid_given_paths(dims={width})",
             1e-3,
             "its matrix square root of a rank-deficient product",
-            inception_sets.fid(width),
+            _fid(width),
         )
         for width in (2048, 768, 192, 64)
     ),
@@ -208,7 +263,7 @@ OFFICIALS: tuple[Official, ...] = (
         "piq.FID().compute_metric, on pytorch-fid's features",
         1e-3,
         "an iteration that depends on rounding",
-        inception_sets.piq_fid,
+        _piq_fid,
     ),
     Official(
         "kid@all-frames",
@@ -216,7 +271,7 @@ OFFICIALS: tuple[Official, ...] = (
         "KernelInceptionDistance(subsets=1, subset_size=N), on pytorch-fid's features",
         1e-3,
         "features are float32",
-        inception_sets.torchmetrics_kid,
+        _torchmetrics_kid,
     ),
 )
 

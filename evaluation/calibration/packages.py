@@ -7,18 +7,26 @@ import sys
 import warnings
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+import scipy.ndimage
+
+if TYPE_CHECKING:
+    import torch
 
 _REPAIRS: list[torch.library.Library] = []
+
+
+_WITHOUT_TORCH = ("cpbd", "skimage.metrics")
 
 
 def official(name: str) -> ModuleType | None:
     """An official package by its import name; None where it is not installed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        repair_torchvision()
+        if name not in _WITHOUT_TORCH:
+            repair_torchvision()
+        _repair_scipy()
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError:
@@ -49,6 +57,11 @@ def installed_version(distribution: str) -> str:
         return ""
 
 
+def _repair_scipy() -> None:
+    """The package cpbd imports an image reader that SciPy dropped; only its command calls it."""
+    vars(scipy.ndimage).setdefault("imread", None)
+
+
 def repair_torchvision() -> None:
     """Make ``import torchvision`` work beside a torch of another build.
 
@@ -62,6 +75,8 @@ def repair_torchvision() -> None:
     except RuntimeError:
         for module in [m for m in sys.modules if m.partition(".")[0] == "torchvision"]:
             del sys.modules[module]
+        import torch
+
         operators = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
         for operator in ("nms", "qnms"):
             signature = f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
