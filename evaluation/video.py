@@ -206,7 +206,8 @@ class FrameReader:
         seen = discarded = 0
         with open_container(self.path) as container:
             stream = _video_stream(container, self.path)
-            stream.thread_type = "AUTO"
+            # With threads, whether damage is flagged depends on who was faster.
+            stream.thread_type = "NONE"
             try:
                 for packet in container.demux(stream):
                     discarded += packet.is_discard

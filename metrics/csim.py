@@ -106,8 +106,13 @@ class Csim:
 
 
 @dataclass(frozen=True)
-class WholeFrameCsim:
-    """Cosine of the embeddings of whole frames, frame by frame; frames pooled over clips."""
+class _OfWholeFrames:
+    """Embeddings of whole frames: no face is looked for.
+
+    Attributes:
+        spec: The card.
+        embedder: Whose features are compared.
+    """
 
     spec: MetricSpec
     embedder: AnyExtractor
@@ -116,6 +121,11 @@ class WholeFrameCsim:
     def extractors(self) -> tuple[AnyExtractor, ...]:
         """The embedder."""
         return (self.embedder,)
+
+
+@dataclass(frozen=True)
+class WholeFrameCsim(_OfWholeFrames):
+    """Cosine of the embeddings of whole frames, frame by frame; frames pooled over clips."""
 
     def measure(self, inputs: Inputs) -> Measurement:
         """Mean over all frames."""
@@ -127,20 +137,12 @@ class WholeFrameCsim:
 
 
 @dataclass(frozen=True)
-class SetCsim:
+class SetCsim(_OfWholeFrames):
     """Mean cosine over all pairs of a generated and a reference frame of a whole set of clips.
 
     The mean over all pairs is the product of the two sides' mean embeddings of length 1, so a
     clip's share is one row a side: the sum of its embeddings of length 1.
     """
-
-    spec: MetricSpec
-    embedder: AnyExtractor
-
-    @property
-    def extractors(self) -> tuple[AnyExtractor, ...]:
-        """The embedder."""
-        return (self.embedder,)
 
     def measure(self, inputs: Inputs) -> Measurement:
         """Both sides' sums; a clip has no value of its own."""

@@ -101,6 +101,7 @@ def _card(
         perfect=perfect,
         needs_frames=False,
         per_clip=per_clip,
+        symmetric=not of_faces,  # whose faces are lost is not the same
         needs=("face",) if of_faces else (),
         protocol=protocol,
         source=source,

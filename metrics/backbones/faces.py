@@ -68,10 +68,10 @@ def link(faces: NDArray[np.floating]) -> NDArray[np.int32]:
 
 
 def overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Intersection over union of two boxes x y w h."""
+    """Intersection over union of two boxes x y w h; 0 where nothing is shared."""
     low, high = np.maximum(a[:2], b[:2]), np.minimum(a[:2] + a[2:4], b[:2] + b[2:4])
     shared = float(np.prod(np.maximum(high - low, 0)))
-    return shared / (float(a[2] * a[3] + b[2] * b[3]) - shared)
+    return shared and shared / (float(a[2] * a[3] + b[2] * b[3]) - shared)
 
 
 def choose(numbers: NDArray[np.int32], weights: Mapping[int, float]) -> NDArray[np.int64]:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from metrics.assets import locate, lookup
 from metrics.backbones import onnx_session
+from metrics.backbones.detections import COLUMNS, largest_of_each
 from metrics.backbones.faces import LEAST_SHARE, LONGEST_GAP, SAME_FACE_IOU, choose, link
-from metrics.backbones.yunet import COLUMNS, MOST_FACES
 from metrics.base import AnyExtractor, Frames, Track
 
 ASSET = "scrfd-10g"
@@ -106,8 +106,8 @@ def _without_overlaps(rows: NDArray[np.float32]) -> list[int]:
 class Scrfd:
     """The faces of every frame, largest box first.
 
-    Rows: ``count`` int32 [n], how many were seen; ``faces`` float32 [n, 8, 15] px, columns as in
-    :func:`detect`, NaN where there are fewer. A ninth face is counted and not kept.
+    Rows: those of :func:`metrics.backbones.detections.largest_of_each`, columns as in
+    :func:`detect`.
     """
 
     id = "scrfd/1"
@@ -115,14 +115,7 @@ class Scrfd:
 
     def extract(self, frames: Frames, tracks: Mapping[str, Track]) -> Track:  # noqa: ARG002
         """Rows for uint8 RGB frames [n, H, W, 3]; every frame stands for itself."""
-        count = np.zeros(len(frames), dtype=np.int32)
-        faces = np.full((len(frames), MOST_FACES, COLUMNS), np.nan, dtype=np.float32)
-        for i, frame in enumerate(frames):
-            seen = detect(frame)
-            count[i] = len(seen)
-            largest = np.argsort(-seen[:, 2] * seen[:, 3], kind="stable")[:MOST_FACES]
-            faces[i, : len(largest)] = seen[largest]
-        return {"count": count, "faces": faces}
+        return largest_of_each(frames, detect)
 
 
 class ScrfdFace:

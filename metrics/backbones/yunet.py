@@ -14,16 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.assets import locate, lookup
+from metrics.backbones.detections import COLUMNS, MOST_FACES, largest_of_each
 from metrics.backbones.per_thread import per_thread
 from metrics.base import AnyExtractor, Frames, Track
 
 SCORE_THRESHOLD = 0.6
 NMS_THRESHOLD = 0.3
 TOP_K = 5000
-
-COLUMNS = 15  # x y w h, five points x y, score
-
-MOST_FACES = 8
 
 IN_WORDS = (
     f"YuNet 2023-03, int8 blockwise, sha256 {lookup('yunet').sha256[:8]}, by OpenCV 5's "
@@ -65,8 +62,8 @@ def _detector(path: Path) -> cv2.FaceDetectorYN:
 class YuNet:
     """The faces of every frame, largest box first.
 
-    Rows: ``count`` int32 [n], how many were seen; ``faces`` float32 [n, 8, 15] px, columns as in
-    :func:`detect`, NaN where there are fewer. A ninth face is counted and not kept.
+    Rows: those of :func:`metrics.backbones.detections.largest_of_each`, columns as in
+    :func:`detect`.
     """
 
     id = "yunet/2"
@@ -74,14 +71,7 @@ class YuNet:
 
     def extract(self, frames: Frames, tracks: Mapping[str, Track]) -> Track:  # noqa: ARG002
         """Rows for uint8 RGB frames [n, H, W, 3]; every frame stands for itself."""
-        count = np.zeros(len(frames), dtype=np.int32)
-        faces = np.full((len(frames), MOST_FACES, COLUMNS), np.nan, dtype=np.float32)
-        for i, frame in enumerate(frames):
-            seen = detect(frame)
-            count[i] = len(seen)
-            largest = np.argsort(-seen[:, 2] * seen[:, 3], kind="stable")[:MOST_FACES]
-            faces[i, : len(largest)] = seen[largest]
-        return {"count": count, "faces": faces}
+        return largest_of_each(frames, detect)
 
 
 YUNET = YuNet()

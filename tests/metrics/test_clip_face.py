@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics.backbones import faces
+from metrics.backbones.detections import COLUMNS, MOST_FACES
 from metrics.backbones.faces import (
     FACE,
     LEAST_SHARE,
@@ -23,7 +24,7 @@ from metrics.backbones.faces import (
     overlap,
 )
 from metrics.backbones.mouths import MOUTHS
-from metrics.backbones.yunet import COLUMNS, MOST_FACES, YUNET
+from metrics.backbones.yunet import YUNET
 from metrics.base import TrackExtractor
 
 BOTH = (FACE, TALKING_FACE)
@@ -74,6 +75,8 @@ def test_overlap_is_intersection_over_union():
     assert overlap(a, np.array([5, 0, 10, 10.0])) == pytest.approx(50 / 150)
     assert overlap(a, np.array([5, 5, 10, 20.0])) == pytest.approx(25 / 275)
     assert overlap(a, np.array([20, 0, 5, 5.0])) == 0
+    empty = np.array([3, 3, 0, 0.0])
+    assert overlap(empty, empty) == 0
 
 
 def test_a_face_that_moves_keeps_its_number():

@@ -15,12 +15,13 @@ from skimage.transform import SimilarityTransform
 
 from metrics.assets import AssetMissingError
 from metrics.backbones import sface, yunet
+from metrics.backbones.detections import MOST_FACES
 from metrics.backbones.face_mesh import FACE_MESH
 from metrics.backbones.faces import FACE
 from metrics.backbones.mesh import EYES, SIZE, square_around
 from metrics.backbones.mouths import MOUTHS
 from metrics.backbones.sface import SFACE
-from metrics.backbones.yunet import MOST_FACES, YUNET
+from metrics.backbones.yunet import YUNET
 from metrics.base import Extractor, TrackExtractor, UnscorableError
 from metrics.face_frames import scored_frames
 
