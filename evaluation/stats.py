@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from metrics import Measurement, Metric, UnscorableError
 
@@ -63,7 +63,7 @@ def jackknife(
     except UnscorableError:  # one speaker alone carries the number: no interval
         return Interval(value, None, None, count)
     error = math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
-    half = float(student.ppf(0.5 + LEVEL / 2, count - 1)) * error
+    half = float(stdtrit(count - 1, 0.5 + LEVEL / 2)) * error
     lo, hi = max(value - half, bounds[0]), min(value + half, bounds[1])
     return Interval(value, lo, hi, count)
 

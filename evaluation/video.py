@@ -206,8 +206,10 @@ class FrameReader:
         seen = discarded = 0
         with open_container(self.path) as container:
             stream = _video_stream(container, self.path)
-            # With threads, whether damage is flagged depends on who was faster.
-            stream.thread_type = "NONE"
+            stream.thread_type = "AUTO"
+            # A decoder that paints over damage flags it, but with threads not every time; one that
+            # must give up does so every time, at the same frame.
+            stream.codec_context.options = {"err_detect": "explode"}
             try:
                 for packet in container.demux(stream):
                     discarded += packet.is_discard
