@@ -15,12 +15,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,6 @@ CARDS = (
     "lpips@alex-0.1",
     "lpips@vgg-0.1",
     "fid@pytorch-fid",
-    "csim@sface",
     "csim@dlib",
     "lmd@vico@dlib",
     "cpbd@vico",
@@ -75,48 +74,66 @@ def main() -> None:
 
 
 def run_official(given: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row per card and one for all: seconds of both sides, and their ratio."""
+    """One row per card and one for all: seconds of both sides, and their ratios."""
     references = sorted((given.data / "gt").glob("*.mp4"))[: given.clips]
     others = sorted(p.name for p in given.data.iterdir() if p.is_dir() and p.name != "gt")
     systems = given.generators or others
-    rows = []
+    rows, in_sequence = [], Spent()
     with tempfile.TemporaryDirectory() as name:
         if any(c.startswith(("fid", "kid")) for c in given.cards):
             pytorch_fid_weights(Path(name))  # as after its first download
             os.environ["TORCH_HOME"] = name
         for card in given.cards:
-            theirs = sum(_official_seconds(card, given, s, references) for s in systems)
-            ours, _ = _our_seconds([card], given, systems, references)
-            rows.append(_ratio(card, ours, theirs))
-            print(rows[-1], file=sys.stderr)
-    together, peak = _our_seconds(given.cards, given, systems, references)
-    total = _ratio("all in one run", together, sum(r["official s"] for r in rows))
-    return [*rows, total | {"peak MB": round(peak)}]
+            theirs = Spent()
+            for system in systems:
+                theirs += _official(card, given, system, references)
+            in_sequence += theirs
+            rows.append(_ratio(card, _ours([card], given, systems, references), theirs))
+            print(rows[-1], file=sys.stderr, flush=True)
+    together = _ours(given.cards, given, systems, references)
+    total = _ratio("all in one run", together, in_sequence)
+    return [*rows, total | {"our peak MB": round(together.peak)}]
 
 
-def _ratio(card: str, ours: float, theirs: float) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Spent:
+    """What processes took: seconds by the clock, seconds of CPU, the largest's peak megabytes."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+    peak: float = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        """One after the other."""
+        return Spent(self.wall + other.wall, self.cpu + other.cpu, max(self.peak, other.peak))
+
+
+def _ratio(card: str, ours: Spent, theirs: Spent) -> dict[str, Any]:
     return {
         "card": card,
-        "official s": round(theirs, 2),
-        "ours s": round(ours, 2),
-        "times faster": round(theirs / ours, 2),
+        "official s": round(theirs.wall, 1),
+        "ours s": round(ours.wall, 1),
+        "times faster": round(theirs.wall / ours.wall, 2),
+        "official CPU s": round(theirs.cpu, 1),
+        "ours CPU s": round(ours.cpu, 1),
+        "times less CPU": round(theirs.cpu / ours.cpu, 2),
     }
 
 
-def _official_seconds(
+def _official(
     card: str, given: argparse.Namespace, system: str, references: Sequence[Path]
-) -> float:
+) -> Spent:
     videos = [given.data / system / r.name for r in references]
     script = [sys.executable, "-m", "benchmarks.official_script", card, str(given.every)]
-    return _timed([*script, *map(str, videos), *map(str, references)])[0]
+    return _spent([*script, *map(str, videos), *map(str, references)], allowed=(0,))
 
 
-def _our_seconds(
+def _ours(
     cards: Iterable[str],
     given: argparse.Namespace,
     systems: Iterable[str],
     references: Sequence[Path],
-) -> tuple[float, float]:
+) -> Spent:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for side in ("gt", *systems):
@@ -129,19 +146,21 @@ def _our_seconds(
             command += ["--generated", f"{system}={folder / system}"]
         for card in cards:
             command += ["-m", card]
-        return _timed([*command, "-o", str(folder / "run")])
+        return _spent([*command, "-o", str(folder / "run")])
 
 
-def _timed(command: Sequence[str]) -> tuple[float, float]:
-    """Wall seconds and peak resident megabytes of a process; a failure ends the benchmark."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    output, _ = process.communicate()
-    seconds = time.perf_counter() - start
-    if process.returncode not in (0, 1):
-        sys.exit(f"{' '.join(command)} failed:\n{output.decode()[-3000:]}")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return seconds, peak
+def _spent(command: Sequence[str], allowed: Sequence[int] = (0, 1)) -> Spent:
+    """Run a process; another exit code ends the benchmark (1: some records failed)."""
+    with tempfile.TemporaryFile() as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in allowed:
+            output.seek(0)
+            sys.exit(f"{' '.join(command)} failed:\n{output.read().decode()[-3000:]}")
+    return Spent(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 # --- against bare networks ----------------------------------------------------------------------
@@ -225,29 +244,12 @@ def run_memory(given: argparse.Namespace) -> list[dict[str, Any]]:
             command += ["--every", str(given.every), "-o", str(folder / "run")]
             for card in given.cards:
                 command += ["-m", card]
-            wall, peak = _alone(command)
+            spent = _spent(command)
             rows.append(
-                {"clip s": seconds, "frames": seconds * 25, "wall s": round(wall, 1)}
-                | {"peak MB": round(peak)}
+                {"clip s": seconds, "frames": seconds * 25, "wall s": round(spent.wall, 1)}
+                | {"peak MB": round(spent.peak)}
             )
     return rows
-
-
-def _alone(command: Sequence[str]) -> tuple[float, float]:
-    """As ``_timed``, with the peak of this one process."""
-    code = (
-        "import json,resource,subprocess,sys,time;t=time.perf_counter();"
-        "r=subprocess.run(sys.argv[1:],stdout=subprocess.DEVNULL);"
-        "print(json.dumps([time.perf_counter()-t,"
-        "resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss/1024,r.returncode]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=True
-    )
-    wall, peak, status = json.loads(done.stdout)
-    if status not in (0, 1):
-        sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
-    return wall, peak
 
 
 def _long_clip(path: Path, seconds: int, side: int) -> None:

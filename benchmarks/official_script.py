@@ -38,24 +38,6 @@ def decode(path: Path, every: int) -> Frames:
 # (ArcFace, FAN). These do the same with the packages' own models that can be had.
 
 
-def opencv_csim() -> Computed:
-    """OpenCV's face detector, alignment and recogniser, frame by frame."""
-    detector = cv2.FaceDetectorYN.create(str(locate("yunet")), "", (0, 0), 0.6, 0.3)
-    recogniser = cv2.FaceRecognizerSF.create(str(locate("sface")), "")
-
-    def feature(frame: Frames) -> np.ndarray:
-        picture = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-        detector.setInputSize(picture.shape[1::-1])
-        faces = detector.detect(picture)[1]
-        return recogniser.feature(recogniser.alignCrop(picture, faces[0]))
-
-    def compute(a: Frames, b: Frames) -> float:
-        pairs = [(feature(x), feature(y)) for x, y in zip(a, b, strict=True)]
-        return float(np.mean([recogniser.match(x, y) for x, y in pairs]))
-
-    return compute
-
-
 def dlib_lmd() -> Computed:
     """Dlib's frontal face detector and its 68 points."""
     import dlib
@@ -103,7 +85,6 @@ def dlib_csim() -> Computed:
 
 
 FACES: dict[str, Callable[[], Computed]] = {
-    "csim@sface": opencv_csim,
     "csim@dlib": dlib_csim,
     "lmd@vico@dlib": dlib_lmd,
 }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from evaluation.video import Audio
 from evaluation.video_writer import LOSSLESS, Encoding, VideoWriter
@@ -113,6 +115,64 @@ def write_clip() -> Callable[..., np.ndarray]:
         return pixels
 
     return write
+
+
+@pytest.fixture(scope="session")
+def formula_weights() -> Callable[..., dict[str, torch.Tensor]]:
+    """Weights that any program can make, for networks whose own nobody may pass on.
+
+    Entry i of the sorted state dict is w_j = sin(0.37 j + 0.001 j^2 + i), scaled by its kind; the
+    rules are those of golden/README.md, which the golden outputs were recorded under.
+    """
+
+    def fill(
+        state: Mapping[str, torch.Tensor], centre: Callable[[str], float] = lambda _: 1.0
+    ) -> dict[str, torch.Tensor]:
+        """The same keys and shapes; ``centre`` is what weights of norms lie around."""
+        filled = {}
+        for i, (key, value) in enumerate(sorted(state.items())):
+            if not value.is_floating_point():
+                filled[key] = torch.zeros(value.shape, dtype=value.dtype)
+                continue
+            if key.endswith(".pe"):
+                filled[key] = value
+                continue
+            j = np.arange(value.numel(), dtype=np.float64)
+            w = np.sin(0.37 * j + 0.001 * j * j + i)
+            if key.endswith("running_var"):
+                w = 1 + 0.1 * np.abs(w)
+            elif key.endswith(".weight") and value.ndim == 1:
+                w = centre(key) + 0.05 * w
+            else:
+                w *= 1.5 / math.sqrt(math.prod(value.shape[1:])) if value.ndim > 1 else 0.05
+            filled[key] = torch.from_numpy(w.astype(np.float32)).reshape(value.shape)
+        return filled
+
+    return fill
+
+
+@pytest.fixture(scope="session")
+def official_weights(
+    data: Path, formula_weights: Callable[..., dict[str, torch.Tensor]]
+) -> Callable[[str], dict[str, torch.Tensor]]:
+    """An official network's state dict by the name of its key file, under the formula."""
+
+    def load(name: str) -> dict[str, torch.Tensor]:
+        entries = json.loads((data / "golden" / f"{name}_keys.json").read_text())
+        entries = entries["sorted_with_index"]
+        with torch.device("meta"):
+            shapes = {
+                e["key"]: torch.empty(e["shape"], dtype=getattr(torch, e["dtype"].split(".")[-1]))
+                for e in entries
+            }
+        weights = formula_weights(shapes)
+        for entry in entries:
+            if entry["rule"] != "untouched":
+                total = weights[entry["key"]].double().abs().sum()
+                assert float(total) == pytest.approx(entry["abs_sum"])
+        return weights
+
+    return load
 
 
 @pytest.fixture

@@ -85,30 +85,8 @@ def test_dlib_says_nothing_where_the_clips_face_is_away(dlib_points):
     assert np.isfinite(track["landmarks"][1]).all()
 
 
-def formula(network, sharper=()):
-    """Weights of the formula in golden/README.md, some of them larger."""
-    filled = {}
-    for i, (key, value) in enumerate(sorted(network.state_dict().items())):
-        if not value.is_floating_point():
-            filled[key] = value
-            continue
-        j = np.arange(value.numel(), dtype=np.float64)
-        w = np.sin(0.37 * j + 0.001 * j * j + i)
-        if key.endswith("running_var"):
-            w = 1 + 0.1 * abs(w)
-        elif key.endswith("running_mean") or (value.ndim < 2 and not key.endswith(".weight")):
-            w = 0.05 * w
-        elif value.ndim == 1:
-            w = 1 + 0.05 * w
-        else:
-            w = 1.5 / math.sqrt(math.prod(value.shape[1:])) * w
-        w *= 40 if any(part in key for part in sharper) else 1
-        filled[key] = torch.from_numpy(w.astype(np.float32).reshape(value.shape))
-    return filled
-
-
 @pytest.fixture(scope="module")
-def package(tmp_path_factory):
+def package(formula_weights, tmp_path_factory):
     """face-alignment's own download folder, filled by formula, which our extractors read too.
 
     One hourglass of its four: a quarter of the time, and nothing else of the path is different.
@@ -135,8 +113,10 @@ def package(tmp_path_factory):
         "fan-2d": checkpoints / "2DFAN4-11f355bf06.pth.tar",
         "fan-s3fd": checkpoints / "s3fd-619a316812.pth",
     }
-    torch.save(formula(Network(1)), files["fan-2d"])
-    torch.save(formula(s3fd(), sharper=("mbox_conf",)), files["fan-s3fd"])
+    torch.save(formula_weights(Network(1).state_dict()), files["fan-2d"])
+    found = formula_weights(s3fd().state_dict())
+    sharper = {k: 40 * v if "mbox_conf" in k else v for k, v in found.items()}
+    torch.save(sharper, files["fan-s3fd"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TORCH_HOME", str(home))
         patch.setattr("face_alignment.api.FAN", one_hourglass)

@@ -362,23 +362,10 @@ class TestCards:
 
 
 @pytest.fixture(scope="module")
-def formula_file(data, tmp_path_factory):
-    """A weight file like the published one, filled by the formula of golden/README.md."""
-    state = syncnet.SyncNet().state_dict()
-    for i, (key, value) in enumerate(sorted(state.items())):
-        if not value.dtype.is_floating_point:
-            continue
-        j = np.arange(value.numel(), dtype=np.float64)
-        w = np.sin(0.37 * j + 0.001 * j * j + i)
-        if key.endswith("running_var"):
-            w = 1 + 0.1 * np.abs(w)
-        elif key.endswith(".weight") and value.ndim == 1:
-            w = 1 + 0.05 * w
-        else:
-            w *= 1.5 / math.sqrt(math.prod(value.shape[1:])) if value.ndim > 1 else 0.05
-        state[key] = torch.from_numpy(w.astype(np.float32).reshape(value.shape))
+def formula_file(formula_weights, tmp_path_factory):
+    """A weight file like the published one."""
     path = tmp_path_factory.mktemp("weights") / "syncnet_v2.model"
-    torch.save(state, path)
+    torch.save(formula_weights(syncnet.SyncNet().state_dict()), path)
     return path
 
 

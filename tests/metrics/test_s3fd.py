@@ -36,20 +36,8 @@ def keys(data):
 
 
 @pytest.fixture(scope="module")
-def weights(keys):
-    """Every parameter of the official network, filled by the formula of golden/README.md."""
-    filled = {}
-    for entry in keys["sorted_with_index"]:
-        shape = entry["shape"]
-        j = np.arange(math.prod(shape), dtype=np.float64)
-        w = np.sin(0.37 * j + 0.001 * j * j + entry["index"])
-        if entry["rule"] == "norm_weight":
-            w = 1 + 0.05 * w
-        else:
-            w *= 1.5 / math.sqrt(math.prod(shape[1:])) if len(shape) > 1 else 0.05
-        assert abs(w.astype(np.float32)).sum(dtype=np.float64) == pytest.approx(entry["abs_sum"])
-        filled[entry["key"]] = torch.from_numpy(w.astype(np.float32).reshape(shape))
-    return filled
+def weights(official_weights):
+    return official_weights("s3fd")
 
 
 @pytest.fixture(scope="module")

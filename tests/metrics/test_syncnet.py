@@ -50,24 +50,8 @@ def keys(data):
 
 
 @pytest.fixture(scope="module")
-def weights(keys):
-    """Every parameter of the official network, filled by the formula of golden/README.md."""
-    filled = {}
-    for entry in keys["sorted_with_index"]:
-        shape, rule = entry["shape"], entry["rule"]
-        if rule == "untouched":
-            filled[entry["key"]] = torch.tensor(0)
-            continue
-        j = np.arange(math.prod(shape), dtype=np.float64)
-        w = np.sin(0.37 * j + 0.001 * j * j + entry["index"])
-        w = {
-            "running_var": 1 + 0.1 * np.abs(w),
-            "norm_weight": 1 + 0.05 * w,
-            "fan_in": 1.5 / math.sqrt(math.prod(shape[1:])) * w,
-        }.get(rule, 0.05 * w)
-        assert abs(w.astype(np.float32)).sum(dtype=np.float64) == pytest.approx(entry["abs_sum"])
-        filled[entry["key"]] = torch.from_numpy(w.astype(np.float32).reshape(shape))
-    return filled
+def weights(official_weights):
+    return official_weights("syncnet")
 
 
 @pytest.fixture(scope="module")
