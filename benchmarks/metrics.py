@@ -240,7 +240,12 @@ def run_memory(given: argparse.Namespace) -> list[dict[str, Any]]:
             for side in ("gt", "system"):
                 _long_clip(folder / side / "clip.mp4", seconds, given.side)
             command = [sys.executable, "-m", "evaluation.cli", "score"]
-            command += ["--reference", str(folder / "gt"), "--generated", str(folder / "system")]
+            command += [
+                "--reference",
+                str(folder / "gt"),
+                "--generated",
+                f"system={folder / 'system'}",
+            ]
             command += ["--every", str(given.every), "-o", str(folder / "run")]
             for card in given.cards:
                 command += ["-m", card]

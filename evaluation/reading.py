@@ -17,7 +17,7 @@ from evaluation.footage import Footage
 from evaluation.machine import machine_error
 from evaluation.sound import read_sound
 from evaluation.store import KeptTrack, TrackStore
-from evaluation.video import FrameReader, VideoError, runs_at
+from evaluation.video import FrameReader, VideoError, frames_per_piece, probe, runs_at
 from metrics import (
     AnyExtractor,
     AudioExtractor,
@@ -192,6 +192,21 @@ class Reading:
                 if track is not None:
                     self._keep(extractor, track, 0)
         self._follow(-1)
+
+    def read_alone(self) -> None:
+        """Make all tracks, frames in pieces of bounded memory.
+
+        Raises:
+            VideoError: The file cannot be read to its end.
+            MachineError: The disk is full or read-only.
+        """
+        self.listen()
+        piece = frames_per_piece(probe(self.file.path))
+        for number in range(self.passes):
+            footage = self.sampling.footage(self.file, piece)
+            for frames in self.pieces(footage):
+                self.feed(number, frames)
+            self.finish(number, footage.frames)
 
     def pieces(self, footage: Footage) -> Iterable[Frames]:
         """Its pieces, errors saying which side they are of."""

@@ -18,7 +18,7 @@ from evaluation.plan import UnusableInputError
 from evaluation.registry import cards_of, load_dataset, load_generator, load_metrics, names
 from evaluation.store import TrackStore
 
-_SAMPLE, _DAMAGE, _EVERY = "singer", "reencoded", 12
+_SAMPLE, _DAMAGE, _EVERY = "singer", "reencoded", 30
 
 
 @click.command(short_help="Our numbers beside those of the official packages.")
@@ -104,15 +104,17 @@ def _sample_pair(folder: Path, *, download: bool) -> tuple[Path, Path]:
 def _print(rows: Sequence[Row]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in ("card", "ours", "official", "difference", "", "package"):
-        table.add_column(head, no_wrap=head in ("card", "difference"))
-    marks = {"equal": "[green]equal[/]", "different": "[red]DIFFERENT[/]", "not compared": ""}
+        table.add_column(head, no_wrap=head != "package", overflow="fold")
+    marks = {"equal": "[green]=[/]", "different": "[red]≠[/]", "not compared": ""}
     compared = [r for r in rows if r.theirs is not None]
     for r in compared:
         table.add_row(
             r.card,
-            f"{r.ours:.6g}",
-            f"{r.theirs:.6g}",
-            f"{r.difference:.1e} (≤ {r.tolerance:.0e})",
+            f"{r.ours:.5g}",
+            f"{r.theirs:.5g}",
+            f"{r.difference:.0e} ≤ {r.tolerance:.0e}"
+            if r.verdict == "equal"
+            else f"{r.difference:.0e} > {r.tolerance:.0e}",
             marks[r.verdict],
             escape(r.package),
         )

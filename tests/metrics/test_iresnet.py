@@ -70,7 +70,9 @@ def test_the_published_file_fits_key_by_key():
 
 
 def test_r18_has_the_official_features(formula_weights, pictures):
-    features = features_of(load_iresnet(formula_weights(bare(R18).state_dict(), around), R18), pictures)
+    features = features_of(
+        load_iresnet(formula_weights(bare(R18).state_dict(), around), R18), pictures
+    )
     assert (features.dtype, features.shape) == (np.float32, (2, 512))
     for row, expected, length in zip(features, FEATURES_R18, LENGTHS["r18"], strict=True):
         assert np.linalg.norm(row) == pytest.approx(length, rel=ROUNDING)

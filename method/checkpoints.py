@@ -1,0 +1,141 @@
+"""Official checkpoints under our names: every key used, or an error that says which are not.
+
+``landmarkgenerator_checkpoint.pth`` and ``renderer_checkpoint.pth`` of Weizhi-Zhong/IP_LAP hold
+``{"state_dict", "optimizer", "global_step", "global_epoch"}``; keys may begin with ``module.``.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from method.landmark_generator import LandmarkGenerator
+from method.renderer import Renderer
+
+M = TypeVar("M", bound=nn.Module)
+
+Source = Path | str | Mapping[str, Any]
+"""A checkpoint file, or its content: a state dict, wrapped or not."""
+
+
+class CheckpointError(ValueError):
+    """A file is no checkpoint of this network; says what was expected."""
+
+
+# Official name -> ours, tried in order. What none matches keeps its name.
+_BLOCKS = ((r"conv_block\.0\.", "conv."), (r"conv_block\.1\.", "norm."))
+_LANDMARKS = (
+    *_BLOCKS,
+    (r"^ref_encoder\.", "reference_encoder."),
+    (r"^Norm\.", "norm."),
+    (r"^mouse_keypoint_map\.", "to_lips."),
+    (r"^jaw_keypoint_map\.", "to_jaw."),
+    (r"^fusion_transformer\.position_v\.pe$", "fusion.pose_positions"),
+    (r"^fusion_transformer\.position_a\.pe$", "fusion.audio_positions"),
+    (r"^fusion_transformer\.transformer_encoder\.", "fusion.encoder."),
+    (r"^fusion_transformer\.", "fusion."),
+)
+_SPADES = (
+    (r"(?<=\.)(spade|adain)_layer_([12])\.(conv1|mlp_shared\.0)\.", r"norm_\2.shared."),
+    (r"(?<=\.)(spade|adain)_layer_([12])\.(?:mlp_)?(gamma|beta)\.", r"norm_\2.\3."),
+)
+_RENDERER = (
+    *_BLOCKS,
+    # Inside a block first: the alignment module's own blocks are called spade_layer_N, too.
+    *_SPADES,
+    (r"^flow_module\.spade_layer_4\.", "alignment.spade_3."),
+    (r"^flow_module\.spade_layer_", "alignment.spade_"),
+    (r"^flow_module\.conv_4\.", "alignment.to_flow."),
+    (r"^flow_module\.conv_5\.", "alignment.to_weight."),
+    (r"^flow_module\.", "alignment."),
+    (r"^translation\.spade_4\.", "translation.spade_3."),
+    (r"^translation\.conv_last\.", "translation.to_picture."),
+    (r"(?<=\.)conv1(_bn)?\.(?=\w+$)", r"fine\1."),
+    (r"(?<=\.)conv2(_bn)?\.(?=\w+$)", r"coarse\1."),
+    (r"(?<=fine)_bn\.|(?<=coarse)_bn\.", "_norm."),
+)
+_LOSS = "perceptual."  # VGG-19, of the training loss; the renderer's checkpoint carries it along
+
+
+def load_landmark_generator(source: Source) -> LandmarkGenerator:
+    """Stage 1 with the weights of a checkpoint, ready for inference.
+
+    Args:
+        source: A file of the authors or of ours, or a state dict.
+
+    Raises:
+        CheckpointError: Not readable, or of another network.
+    """
+    return _filled(LandmarkGenerator(), source, _LANDMARKS)
+
+
+def load_renderer(source: Source) -> Renderer:
+    """Stage 2 with the weights of a checkpoint, ready for inference; loss networks are left out.
+
+    Args:
+        source: A file of the authors or of ours, or a state dict.
+
+    Raises:
+        CheckpointError: Not readable, or of another network.
+    """
+    return _filled(Renderer(), source, _RENDERER)
+
+
+def renamed(key: str, rules: tuple[tuple[str, str], ...]) -> str:
+    """An official key as ours; ours stay as they are."""
+    for pattern, name in rules:
+        key = re.sub(pattern, name, key)
+    return key
+
+
+def _filled(network: M, source: Source, rules: tuple[tuple[str, str], ...]) -> M:
+    name = "the state dict" if isinstance(source, Mapping) else str(source)
+    weights = _state_dict(source, name)
+    ours = set(network.state_dict())
+    weights = {renamed(k, rules): v for k, v in weights.items() if not k.startswith(_LOSS)}
+    missing, extra = sorted(ours - set(weights)), sorted(set(weights) - ours)
+    what = f"{name}: not a checkpoint of IP-LAP's {type(network).__name__}"
+    if missing or extra:
+        raise CheckpointError(
+            f"{what}: {len(missing)} of {len(ours)} tensors missing{_first(missing)}, "
+            f"{len(extra)} unknown{_first(extra)}"
+        )
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        lines = str(error).strip().splitlines()
+        raise CheckpointError(f"{what}: {lines[-1].strip()}") from error
+    return network.eval()
+
+
+def _first(keys: list[str]) -> str:
+    return f" ({keys[0]}, ...)" if keys else ""
+
+
+def _state_dict(source: Source, name: str) -> dict[str, Tensor]:
+    content = source if isinstance(source, Mapping) else _read(Path(source), name)
+    inside = content.get("state_dict", content)
+    if not isinstance(inside, Mapping) or not all(isinstance(v, Tensor) for v in inside.values()):
+        raise CheckpointError(
+            f"{name}: no state dict in it; expected a mapping of names to tensors"
+        )
+    return {str(k).removeprefix("module."): v for k, v in inside.items()}
+
+
+def _read(path: Path, name: str) -> Mapping[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"{name}: {error.strerror or error}") from error
+    except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise CheckpointError(f"{name}: not a file of tensors ({line})") from error
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{name}: no state dict in it, but a {type(content).__name__}")
+    return content

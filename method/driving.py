@@ -1,0 +1,184 @@
+"""The video that is driven: where its face is, frame by frame, and the frames in playing order."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.generate import file_sha256
+from evaluation.reading import Reading, Sampling, VideoFile
+from evaluation.store import TrackStore
+from evaluation.video import FrameReader, frames_per_piece, probe
+from method.topology import CONTOUR, LANDMARKS, LOWER_LIP, POSE, UPPER_LIP
+from metrics.backbones.face_mesh import FACE_MESH
+
+FPS = 25
+MARGIN = 25  # px around the landmarks
+MOST_LOST = 0.1
+"""Share of a video's frames in which its face may be away: the nearest frame's is used there."""
+
+Frame = NDArray[np.uint8]
+
+
+class UndrivableError(ValueError):
+    """This video cannot be driven; the text says why."""
+
+
+@dataclass(frozen=True)
+class Driving:
+    """A face in n frames of 25 a second.
+
+    Attributes:
+        path: The video.
+        boxes: int64 [n, 4]: top, bottom, left, right in px; the 131 landmarks and 25 px around,
+            cut at the frame's edges.
+        landmarks: float32 [n, 2, 131]: x and y over the box, 0..1.
+        openings: float64 [n]: of the mouth, as shares of the frame's width and height.
+        contour: float32 [n, K, 2] px: around the face below the brows.
+        lost: Frames in which the face was away.
+    """
+
+    path: Path
+    boxes: NDArray[np.int64]
+    landmarks: NDArray[np.float32]
+    openings: NDArray[np.float64]
+    contour: NDArray[np.float32]
+    lost: int
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def pose(self) -> NDArray[np.float32]:
+        """float32 [n, 2, 74]."""
+        return self.landmarks[:, :, : len(POSE)]
+
+    @property
+    def content(self) -> NDArray[np.float32]:
+        """float32 [n, 2, 57]."""
+        return self.landmarks[:, :, len(POSE) :]
+
+    def size(self, frame: int) -> tuple[int, int]:
+        """Height and width of a box."""
+        top, bottom, left, right = self.boxes[frame]
+        return int(bottom - top), int(right - left)
+
+
+def read_driving(path: Path) -> Driving:
+    """Find the face that a video is about.
+
+    Raises:
+        VideoError: Not a readable video.
+        UndrivableError: No face, or away too often.
+    """
+    info = probe(path)
+    mesh = _mesh(path)
+    found = np.isfinite(mesh).all(axis=(1, 2))
+    boxes, usable = face_boxes(mesh[:, list(LANDMARKS)], info.width, info.height)
+    found &= usable
+    lost = int((~found).sum())
+    if not found.any():
+        raise UndrivableError(f"{path}: no face in any of {len(found)} frames")
+    if lost > MOST_LOST * len(found):
+        raise UndrivableError(
+            f"{path}: no face in {lost} of {len(found)} frames; at most {MOST_LOST:.0%} may lack it"
+        )
+    nearest = _nearest(found)
+    mesh, boxes = mesh[nearest], boxes[nearest]
+    scale = np.array([info.width, info.height], dtype=np.float64)
+    apart = (mesh[:, UPPER_LIP] - mesh[:, LOWER_LIP]) / scale
+    return Driving(
+        path=path,
+        boxes=boxes,
+        landmarks=over_boxes(mesh[:, list(LANDMARKS)], boxes),
+        openings=np.linalg.norm(apart, axis=1),
+        contour=mesh[:, list(CONTOUR)],
+        lost=lost,
+    )
+
+
+def face_boxes(
+    points: NDArray[np.floating], width: int, height: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The box that is cut out of each frame, and whether there is anything in it.
+
+    Args:
+        points: [n, 131, 2] px; NaN where there is no face.
+        width: Of the frame, px.
+        height: Of the frame, px.
+
+    Returns:
+        int64 [n, 4]: top, bottom, left, right; bool [n].
+    """
+    known = np.nan_to_num(points.astype(np.float64), nan=-1e6)
+    size = np.array([width, height])
+    low = np.maximum(known.min(axis=1) / size - MARGIN / size, 0)
+    high = np.minimum(known.max(axis=1) / size + MARGIN / size, 1)
+    (left, top), (right, bottom) = (np.trunc(corner * size).T for corner in (low, high))
+    boxes = np.stack([top, bottom, left, right], axis=1).astype(np.int64)
+    return boxes, (bottom > top) & (right > left)
+
+
+def over_boxes(points: NDArray[np.floating], boxes: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Px in the frame, [n, K, 2], as shares of the boxes, float32 [n, 2, K]."""
+    top, bottom, left, right = boxes.T.astype(np.float64)
+    origin = np.stack([left, top], axis=1)[:, None]
+    size = np.stack([right - left, bottom - top], axis=1)[:, None]
+    return np.asarray(((points - origin) / size).transpose(0, 2, 1), dtype=np.float32)
+
+
+def chosen_frames(path: Path, wanted: list[int]) -> list[Frame]:
+    """Some frames, uint8 RGB [H, W, 3], each as often as it is asked for."""
+    kept: dict[int, Frame] = {}
+    asked = set(wanted)
+    for number, frame in enumerate(_forward(path)):
+        if number in asked:
+            kept[number] = frame.copy()
+    return [kept[number] for number in wanted]
+
+
+def played(path: Path, frames: int, count: int) -> Iterator[Frame]:
+    """``count`` frames: forward to the end, backward to the start, and so on.
+
+    Backward, as many frames are kept as fit a piece, and the video is read again for the next.
+    """
+    backward = False
+    while count > 0:
+        shown = _backward(path, frames) if backward else _forward(path)
+        yield from islice(shown, count)
+        count -= frames
+        backward = not backward
+
+
+def _forward(path: Path) -> Iterator[Frame]:
+    for piece in FrameReader(path, fps=FPS):
+        yield from piece
+
+
+def _backward(path: Path, frames: int) -> Iterator[Frame]:
+    block = frames_per_piece(probe(path))
+    for stop in range(frames, 0, -block):
+        yield from reversed(list(islice(_forward(path), max(0, stop - block), stop)))
+
+
+def _mesh(path: Path) -> NDArray[np.float32]:
+    """float32 [n, 468, 2] px, NaN where the clip's face is not seen."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = VideoFile(path, file_sha256(path))
+        reading = Reading(file, "driving", Sampling(1, FPS), [FACE_MESH], TrackStore(Path(scratch)))
+        reading.read_alone()
+        if FACE_MESH.id in reading.failures:
+            raise UndrivableError(f"{path}: {reading.failures[FACE_MESH.id]}")
+        return np.asarray(reading.tracks[FACE_MESH.id]["landmarks"], dtype=np.float32)
+
+
+def _nearest(found: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """For every frame the last one before it that is found; before the first, the first."""
+    last = np.maximum.accumulate(np.where(found, np.arange(len(found)), -1))
+    return np.where(last < 0, int(found.argmax()), last)

@@ -1,0 +1,326 @@
+"""Stage 2: from landmarks to a face: reference images are moved into place, then painted over.
+
+Zhong et al., "Identity-Preserving Talking Face Generation with Landmark and Appearance Priors",
+CVPR 2023, sections 3.2 and 3.3; Weizhi-Zhong/IP_LAP @ 9b9dc03. For every reference image the
+alignment module predicts a motion field and a weight map under the sketches of five frames, warps
+the image and its features by it, and adds up what the references show; the translation module
+paints the lower half of the face from these, the sketches and the sound. Pictures are BGR, 0..1.
+
+What is known of a reference alone (its features) is computed once per clip, and what is known of
+the sketches alone (their modulations) once per frame: the official code computes both for every
+reference of every frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from method.blocks import mel_encoder
+
+SIDE = 128  # of a face, px
+SKETCHES = 5  # frames whose sketches say how to move
+_AUDIO = 512
+_HIDDEN = 256  # of a modulation
+_FINE, _COARSE = 32, 256  # channels at full and at half size
+_LEAST_WEIGHT = 1e-5
+_AT_ONCE = 5  # references; more are no faster on a CPU, and take more memory
+
+
+class Modulation(NamedTuple):
+    """What a condition makes of normalised features: scale - 1 and shift."""
+
+    gamma: Tensor
+    beta: Tensor
+
+
+@dataclass(frozen=True)
+class References:
+    """Reference images of B items with N each, and what the alignment module sees in them.
+
+    Attributes:
+        images: [B, N, 3, H, W].
+        fine: [B, N, 32, H, W].
+        coarse: [B, N, 256, H/2, W/2].
+    """
+
+    images: Tensor
+    fine: Tensor
+    coarse: Tensor
+
+    def parts(self, size: int) -> Iterator[References]:
+        """So many references at a time."""
+        for start in range(0, self.images.shape[1], size):
+            here = slice(start, start + size)
+            yield References(self.images[:, here], self.fine[:, here], self.coarse[:, here])
+
+
+def normalised(x: Tensor) -> Tensor:
+    """Each channel of each picture with mean 0 and variance 1 (instance norm, eps 1e-5)."""
+    variance, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
+    return (x - mean) * torch.rsqrt(variance + 1e-5)
+
+
+class SpadeNorm(nn.Module):
+    """Normalised features under a modulation per pixel (Park et al., CVPR 2019).
+
+    Unlike the paper's there is no activation between the two convolutions of the condition.
+    """
+
+    def __init__(self, channels: int, condition: int) -> None:
+        super().__init__()
+        self.shared = nn.Conv2d(condition, _HIDDEN, 3, padding=1)
+        self.gamma = nn.Conv2d(_HIDDEN, channels, 3, padding=1)
+        self.beta = nn.Conv2d(_HIDDEN, channels, 3, padding=1)
+
+    def modulation(self, condition: Tensor) -> Modulation:
+        """[B, condition, H, W] -> twice [B, channels, H, W]."""
+        hidden = self.shared(condition)
+        return Modulation(self.gamma(hidden), self.beta(hidden))
+
+
+class Spade(nn.Module):
+    """Two modulated convolutions, one condition."""
+
+    def __init__(self, channels: int, condition: int) -> None:
+        super().__init__()
+        self.norm_1 = SpadeNorm(channels, condition)
+        self.norm_2 = SpadeNorm(channels, condition)
+        self.conv_1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv_2 = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def modulations(self, condition: Tensor) -> tuple[Modulation, Modulation]:
+        """What the condition says: of it alone, whatever is modulated."""
+        return self.norm_1.modulation(condition), self.norm_2.modulation(condition)
+
+    def forward(self, x: Tensor, modulations: tuple[Modulation, Modulation]) -> Tensor:
+        """[B*n, channels, H, W] under modulations [B, channels, H, W] -> the same shape."""
+        for conv, modulation in zip((self.conv_1, self.conv_2), modulations, strict=True):
+            x = conv(F.leaky_relu(modulated(normalised(x), modulation), 0.2))
+        return x
+
+
+def modulated(x: Tensor, by: Modulation) -> Tensor:
+    """``x (1 + gamma) + beta``; where x is [B*n, ...], an item's modulation serves its n rows."""
+    gamma, beta = by
+    rows = x.view(len(gamma), -1, *x.shape[1:])
+    out: Tensor = torch.addcmul(rows + beta[:, None], rows, gamma[:, None])
+    return out.view_as(x)
+
+
+class Adain(nn.Module):
+    """Two convolutions modulated by the sound, the same at every pixel (Huang, Belongie, 2017)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm_1 = AdainNorm(channels)
+        self.norm_2 = AdainNorm(channels)
+        self.conv_1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv_2 = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, sound: Tensor) -> Tensor:
+        """[B, channels, H, W], [B, 512] -> [B, channels, H, W]."""
+        for conv, norm in ((self.conv_1, self.norm_1), (self.conv_2, self.norm_2)):
+            x = conv(F.leaky_relu(norm(x, sound), 0.2))
+        return x
+
+
+class AdainNorm(nn.Module):
+    """Normalised features, scaled and shifted per channel by what is heard."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.shared = nn.Linear(_AUDIO, 128)
+        self.gamma = nn.Linear(128, channels)
+        self.beta = nn.Linear(128, channels)
+
+    def forward(self, x: Tensor, sound: Tensor) -> Tensor:
+        """[B, channels, H, W], [B, 512] -> [B, channels, H, W]."""
+        heard = F.relu(self.shared(sound))
+        gamma, beta = (part(heard)[:, :, None, None] for part in (self.gamma, self.beta))
+        out: Tensor = normalised(x) * (1 + gamma) + beta
+        return out
+
+
+class AlignmentModule(nn.Module):
+    """Moves reference images, and their features, to the pose and expression of the sketches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(3 + 3, _FINE, 7, padding=3)
+        self.fine_norm = nn.BatchNorm2d(_FINE)
+        self.coarse = nn.Conv2d(_FINE, _COARSE, 3, stride=2, padding=1)
+        self.coarse_norm = nn.BatchNorm2d(_COARSE)
+        self.spade_1 = Spade(_COARSE, 3 * SKETCHES)
+        self.spade_2 = Spade(_COARSE, 3 * SKETCHES)
+        self.spade_3 = Spade(_COARSE // 4, 3 * SKETCHES)
+        self.to_flow = nn.Conv2d(_COARSE // 4, 2, 7, padding=3)
+        self.to_weight = nn.Sequential(
+            nn.Conv2d(_COARSE // 4, _FINE, 7, padding=3),
+            nn.ReLU(),
+            nn.Conv2d(_FINE, 1, 7, padding=3),
+            nn.Sigmoid(),
+        )
+
+    def look(self, images: Tensor, sketches: Tensor) -> References:
+        """Features of reference images: of them alone, whatever they will be moved to.
+
+        Args:
+            images: float32 [B, N, 3, H, W].
+            sketches: float32 [B, N, 3, H, W], theirs.
+        """
+        batch, count = images.shape[:2]
+        seen = torch.cat([images, sketches], dim=2).flatten(0, 1)  # [B*N, 6, H, W]
+        fine = F.relu(self.fine_norm(self.fine(seen)))
+        coarse = F.relu(self.coarse_norm(self.coarse(fine)))
+        fine, coarse = (x.view(batch, count, *x.shape[1:]) for x in (fine, coarse))
+        return References(images, fine, coarse)
+
+    def forward(self, references: References, sketches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What all references show, each where its motion field takes it.
+
+        Args:
+            references: Of B items with N each.
+            sketches: float32 [B, 5 * 3, H, W], of five frames around the one to draw.
+
+        Returns:
+            The picture [B, 3, H, W], fine features [B, 32, H, W] and coarse ones
+            [B, 256, H/2, W/2]: means over the references, weighted pixel by pixel.
+        """
+        half = references.coarse.shape[3:]
+        small = F.interpolate(sketches, size=half, mode="nearest")
+        by_1, by_2 = self.spade_1.modulations(small), self.spade_2.modulations(small)
+        by_3 = self.spade_3.modulations(sketches)
+        sums: list[Tensor] = []
+        for part in references.parts(_AT_ONCE):
+            x = self.spade_2(self.spade_1(part.coarse.flatten(0, 1), by_1), by_2)
+            x = self.spade_3(F.pixel_shuffle(x, 2), by_3)  # [B*n, 64, H, W]
+            moved_to = places(self.to_flow(x))
+            weight = self.to_weight(x)  # [B*n, 1, H, W]
+            coarse_places = F.interpolate(
+                moved_to.permute(0, 3, 1, 2), size=half, mode="bilinear"
+            ).permute(0, 2, 3, 1)
+            coarse_weight = F.interpolate(weight, size=half, mode="nearest")
+            shown = (
+                warped(part.images, moved_to) * weight,
+                warped(part.fine, moved_to) * weight,
+                warped(part.coarse, coarse_places) * coarse_weight,
+                weight,
+                coarse_weight,
+            )
+            added = [x.view(len(sketches), -1, *x.shape[1:]).sum(dim=1) for x in shown]
+            sums = [a + b for a, b in zip(sums, added, strict=True)] if sums else added
+        picture, fine, coarse, weight, coarse_weight = sums
+        weight, coarse_weight = weight + _LEAST_WEIGHT, coarse_weight + _LEAST_WEIGHT
+        return picture / weight, fine / weight, coarse / coarse_weight
+
+
+def places(flow: Tensor) -> Tensor:
+    """Where each pixel comes from, [B, 2, H, W] px -> [B, H, W, 2], -1..1.
+
+    As the official code writes it, for corners at -1 and 1; :func:`warped` reads it for edges
+    there, as the weights were trained: no motion is not the identity.
+    """
+    height, width = flow.shape[2:]
+    x = 2 * torch.arange(width).to(flow) / (width - 1) - 1
+    y = 2 * torch.arange(height).to(flow) / (height - 1) - 1
+    by = torch.stack([2 * flow[:, 0] / (width - 1), 2 * flow[:, 1] / (height - 1)], dim=3)
+    return by + torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=2)
+
+
+def warped(x: Tensor, moved_to: Tensor) -> Tensor:
+    """[B, n, C, H, W] fetched from places [B*n, H, W, 2]: bilinear, 0 beyond the edges."""
+    return F.grid_sample(x.flatten(0, 1), moved_to, align_corners=False)
+
+
+class TranslationModule(nn.Module):
+    """Paints the face: upper half and sketches in, moved references and sound as conditions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.audio_encoder = mel_encoder(tanh=False)
+        self.fine = nn.Conv2d(3 + 3 * SKETCHES, _FINE, 7, padding=3, bias=False)
+        self.fine_norm = nn.BatchNorm2d(_FINE)
+        self.coarse = nn.Conv2d(_FINE, _COARSE, 3, stride=2, padding=1, bias=False)
+        self.coarse_norm = nn.BatchNorm2d(_COARSE)
+        self.spade_1 = Spade(_COARSE, _COARSE)
+        self.adain_1 = Adain(_COARSE)
+        self.spade_2 = Spade(_COARSE // 4, _FINE)
+        self.adain_2 = Adain(_COARSE // 4)
+        self.spade_3 = Spade(_COARSE // 4, 3)
+        self.to_picture = nn.Conv2d(_COARSE // 4, 3, 7, padding=3, bias=False)
+
+    def forward(
+        self, seen: Tensor, picture: Tensor, fine: Tensor, coarse: Tensor, mels: Tensor
+    ) -> Tensor:
+        """The face.
+
+        Args:
+            seen: float32 [B, 3 + 15, H, W], its upper half and five sketches.
+            picture: float32 [B, 3, H, W], the moved references.
+            fine: float32 [B, 32, H, W], their features.
+            coarse: float32 [B, 256, H/2, W/2].
+            mels: float32 [B, 1, 80, 16].
+
+        Returns:
+            float32 [B, 3, H, W], 0..1.
+        """
+        sound = self.audio_encoder(mels).flatten(1)
+        x = F.relu(self.fine_norm(self.fine(seen)))
+        x = F.relu(self.coarse_norm(self.coarse(x)))  # [B, 256, H/2, W/2]
+        x = self.spade_1(x, self.spade_1.modulations(coarse))
+        x = self.adain_1(x, sound)
+        x = F.pixel_shuffle(x, 2)  # [B, 64, H, W]
+        x = self.spade_2(x, self.spade_2.modulations(fine))
+        x = self.adain_2(x, sound)
+        x = self.spade_3(x, self.spade_3.modulations(picture))
+        return torch.sigmoid(self.to_picture(F.leaky_relu(x, 0.01)))
+
+
+class Renderer(nn.Module):
+    """19.0 million parameters: alignment and translation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alignment = AlignmentModule()
+        self.translation = TranslationModule()
+
+    def look(self, images: Tensor, sketches: Tensor) -> References:
+        """What :meth:`render` needs of reference images [B, N, 3, H, W] and their sketches."""
+        return self.alignment.look(images, sketches)
+
+    def forward(
+        self, face: Tensor, sketches: Tensor, ref_images: Tensor, ref_sketches: Tensor, mels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One face each.
+
+        Args:
+            face: float32 [B, 1, 3, H, W], BGR 0..1; its lower half is not looked at.
+            sketches: float32 [B, 5, 3, H, W], of two frames before, this one, two after.
+            ref_images: float32 [B, N, 3, H, W].
+            ref_sketches: float32 [B, N, 3, H, W].
+            mels: float32 [B, 1, 1, 80, 16].
+
+        Returns:
+            The face and the moved references, float32 [B, 3, H, W] each.
+        """
+        return self.render(face[:, 0], sketches, self.look(ref_images, ref_sketches), mels[:, 0])
+
+    def render(
+        self, face: Tensor, sketches: Tensor, references: References, mels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """As :meth:`forward`, the references looked at before.
+
+        ``face`` is [B, 3, H, W], ``mels`` [B, 1, 80, 16].
+        """
+        drawn = sketches.flatten(1, 2)  # [B, 15, H, W]
+        picture, fine, coarse = self.alignment(references, drawn)
+        upper = face.clone()
+        upper[:, :, face.shape[2] // 2 :] = 0
+        seen = torch.cat([upper, drawn], dim=1)
+        return self.translation(seen, picture, fine, coarse, mels), picture
