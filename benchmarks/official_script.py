@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from evaluation.calibration.official import BY_CARD
+from evaluation.calibration.official import BY_CARD, call_as_users_do
 from metrics import Frames
 from metrics.assets import locate
 
@@ -103,6 +103,7 @@ def main(card: str, every: int, generated: list[Path], reference: list[Path]) ->
 
 if __name__ == "__main__":
     name, nth, *paths = sys.argv[1:]
+    call_as_users_do()
     half = len(paths) // 2
     videos = [Path(p) for p in paths]
     print(json.dumps({"value": main(name, int(nth), videos[:half], videos[half:])}))

@@ -37,8 +37,8 @@ def asset_table() -> Table:
         table.add_row(
             asset.name,
             "[green]here[/]" if path else "[yellow]missing[/]",
-            size_text(asset.size),
-            asset.sha256[:12],
+            size_text(asset.size) if asset.size else "?",
+            asset.sha256[:12] or "?",
             asset.licence,
             source,
             str(path or f"talkbench assets get {asset.name}"),

@@ -72,7 +72,7 @@ def bring_assets(names: Sequence[str]) -> list[str]:
         What could not be had, with the reason and what to do; empty if all is here.
     """
     wanted = list(dict.fromkeys(names))
-    missing = [assets.lookup(n) for n in wanted if assets.find(assets.lookup(n)) is None]
+    missing = [a for a in map(assets.lookup, wanted) if assets.find(a) is None and not a.page]
     if missing:
         total = size_text(sum(a.size for a in missing))
         source = "the package index"

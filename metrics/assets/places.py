@@ -54,21 +54,35 @@ def locate(name: str) -> Path:
     asset = lookup(name)
     path = find(asset)
     if path is None:
-        raise AssetMissingError(
-            f"{name} is not here. Run: talkbench assets get {name}  "
-            f"(or put {asset.file}, sha256 {asset.sha256}, into a folder named in "
-            f"${FOLDERS_VARIABLE})"
-        )
+        raise AssetMissingError(f"{name} is not here. {how_to_get(asset)}")
     verify(asset, path)
     return path
+
+
+def how_to_get(asset: Asset) -> str:
+    """What a user does to have it."""
+    folder = f"into a folder named in ${FOLDERS_VARIABLE}"
+    if asset.page:
+        return (
+            f"Its publisher offers {asset.file} at {asset.page}; then run: "
+            f"talkbench assets get {asset.name} --from FILE  (or put it {folder})"
+        )
+    return (
+        f"Run: talkbench assets get {asset.name}  "
+        f"(or put {asset.file}, sha256 {asset.sha256}, {folder})"
+    )
 
 
 def verify(asset: Asset, path: Path) -> None:
     """Compare the file with the table; once per process while the file stays untouched.
 
+    Where the table has no hash, there is nothing to compare.
+
     Raises:
         AssetCorruptError: Names both hashes and what to do.
     """
+    if not asset.sha256:
+        return
     stat = path.stat()
     key = (str(path), stat.st_size, stat.st_mtime_ns)
     if key not in _verified:

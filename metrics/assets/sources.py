@@ -8,6 +8,7 @@ other.
 from __future__ import annotations
 
 import os
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -22,7 +23,7 @@ from unearth.errors import UnpackError
 from unearth.fetchers import PyPIClient
 
 from metrics.assets.index import find_archive, open_index
-from metrics.assets.places import AssetCorruptError, cache_root, cached, find, verify
+from metrics.assets.places import AssetCorruptError, cache_root, cached, find, how_to_get, verify
 from metrics.assets.table import ARCHIVES, Archive, Asset, lookup
 
 Progress = Callable[[str, int, int | None], None]
@@ -100,8 +101,10 @@ def _bring(asset: Asset, progress: Progress) -> None:
             tried.append(f"{asset.url}: {_brief(error)}")
         else:
             return
+    if not tried:
+        raise AssetUnreachableError(f"{asset.name} cannot be fetched. {how_to_get(asset)}")
     raise AssetUnreachableError(
-        f"could not get {asset.name}. Tried: {'; '.join(tried) or 'nothing, it has no source'}. "
+        f"could not get {asset.name}. Tried: {'; '.join(tried)}. "
         f"To bring it by hand: talkbench assets get {asset.name} --from FILE  "
         f"(FILE must be {asset.file} with sha256 {asset.sha256}, {asset.size} bytes)"
     )
@@ -205,7 +208,8 @@ def _install(asset: Asset, stream: IO[bytes]) -> None:
     incoming = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            left = asset.size + 1  # one byte too many is enough to know
+            # One byte too many is enough to know.
+            left = asset.size + 1 if asset.size else sys.maxsize
             while left > 0 and (block := stream.read(min(_CHUNK, left))):
                 file.write(block)
                 left -= len(block)

