@@ -62,8 +62,10 @@ class References:
 
 def normalised(x: Tensor) -> Tensor:
     """Each channel of each picture with mean 0 and variance 1 (instance norm, eps 1e-5)."""
-    variance, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
-    return (x - mean) * torch.rsqrt(variance + 1e-5)
+    # In two steps: torch.var_mean takes four times as long on channels_last.
+    centred = x - x.mean(dim=(2, 3), keepdim=True)
+    variance = centred.square().mean(dim=(2, 3), keepdim=True)
+    return centred * torch.rsqrt(variance + 1e-5)
 
 
 class SpadeNorm(nn.Module):

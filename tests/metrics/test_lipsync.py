@@ -369,7 +369,7 @@ def formula_file(formula_weights, tmp_path_factory):
 
 
 @pytest.fixture
-def formula_weights(formula_file, monkeypatch):
+def installed(formula_file, monkeypatch):
     """The table names that file, so that everything else is as with the true one."""
     row = replace(assets.lookup("syncnet"), sha256=file_sha256(formula_file))
     monkeypatch.setitem(assets.ASSETS, "syncnet", row)
@@ -400,7 +400,7 @@ def score(path, folder, *cards):
 
 @pytest.mark.data
 class TestOnRealClips:
-    @pytest.mark.usefixtures("formula_weights")
+    @pytest.mark.usefixtures("installed")
     @pytest.mark.assets
     def test_the_harness_in_pieces_gives_what_the_parts_give(
         self, talking, asset, tmp_path, monkeypatch, decode
@@ -435,14 +435,14 @@ class TestOnRealClips:
         assert offset.notes == {"offset": sync.offset}
         assert distance.frames == count >= 38
 
-    @pytest.mark.usefixtures("formula_weights")
+    @pytest.mark.usefixtures("installed")
     def test_whole_frames_need_no_face(self, tmp_path, write_clip):
         write_clip(tmp_path / "pattern.mkv", frames=11, width=96, height=64)
         (outcome,) = score(tmp_path / "pattern.mkv", tmp_path, CARDS["lse-d@wav2lip-lrs"])
         assert (outcome.status, outcome.measurement.frames) == ("ok", 6)
         assert outcome.measurement.value > 0
 
-    @pytest.mark.usefixtures("formula_weights")
+    @pytest.mark.usefixtures("installed")
     def test_mute_clips_have_no_value(self, tmp_path, write_clip):
         write_clip(tmp_path / "mute.mkv", frames=7, audio=False)
         (outcome,) = score(tmp_path / "mute.mkv", tmp_path, CARDS["lse-c@wav2lip-lrs"])
