@@ -3,9 +3,9 @@
     git clone https://github.com/Weizhi-Zhong/IP_LAP && git -C IP_LAP checkout 9b9dc03
     python -m benchmarks.iplap --official IP_LAP --frames 3 -o bench/iplap.json
 
-The official side is what inference_single.py does for a frame between its sketches and its face: the
-landmark generator on one window, then the renderer on 25 references. Ours does the same through
-``method.pipeline``. Weights are random: no time depends on them.
+The official side is what inference_single.py does for a frame between its sketches and its face:
+the landmark generator on one window, then the renderer on 25 references. Ours does the same as
+``method.pipeline`` does it. Weights are random: no time depends on them.
 """
 
 from __future__ import annotations

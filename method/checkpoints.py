@@ -111,7 +111,9 @@ def _filled(network: M, source: Source, rules: tuple[tuple[str, str], ...]) -> M
     except RuntimeError as error:
         lines = str(error).strip().splitlines()
         raise CheckpointError(f"{what}: {lines[-1].strip()}") from error
-    return network.eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
+    for kernel in (p for p in network.parameters() if p.ndim == 4):
+        kernel.data = kernel.data.contiguous(memory_format=torch.channels_last)  # faster on a CPU
+    return network.eval()
 
 
 def _first(keys: list[str]) -> str:
