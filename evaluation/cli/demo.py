@@ -12,7 +12,7 @@ from evaluation.cli.run import plan_of
 from evaluation.suites import SAMPLE
 
 _EXPECTED: set[tuple[str, str, str]] = {  # (generator, sample, card): failures that are no news
-    *((g, "singer", "lipsync@correlation") for g in SAMPLE.generators),  # cards hide his face
+    *((g, "singer", "lipsync@correlation") for g in SAMPLE.generators),  # he bends over his guitar
     ("still", "speaker", "lipsync@correlation"),  # nothing moves
     ("reencoded", "singer", "csim@sface"),  # so coarse that no face is left in two frames
     ("reencoded", "singer", "lmd@vico"),
@@ -59,7 +59,7 @@ def _how_to_read() -> None:
         "damages of it: each metric should react to the damage it is meant to see.\nSwapped audio "
         "equals the ground truth in every column but AV corr, the one that listens; a still frame "
         "has no value there, because a mouth that never moves is in sync with nothing, nor has "
-        "the singer, whose playing cards hide his face too often. No clip is dropped: what has no "
+        "the singer, whose face is lost to sight too often. No clip is dropped: what has no "
         "value is counted in the table and listed below it.",
         highlight=False,
     )
