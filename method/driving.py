@@ -21,7 +21,7 @@ from metrics.backbones.face_mesh import FACE_MESH
 FPS = 25
 MARGIN = 25  # px around the landmarks
 MOST_LOST = 0.1
-"""Share of a video's frames in which its face may be away: the nearest frame's is used there."""
+"""Share of a video's frames in which its face may be away: that of the frame before is used."""
 
 Frame = NDArray[np.uint8]
 
@@ -89,8 +89,8 @@ def read_driving(path: Path) -> Driving:
         raise UndrivableError(
             f"{path}: no face in {lost} of {len(found)} frames; at most {MOST_LOST:.0%} may lack it"
         )
-    nearest = _nearest(found)
-    mesh, boxes = mesh[nearest], boxes[nearest]
+    shown = _last_found(found)
+    mesh, boxes = mesh[shown], boxes[shown]
     scale = np.array([info.width, info.height], dtype=np.float64)
     apart = (mesh[:, UPPER_LIP] - mesh[:, LOWER_LIP]) / scale
     return Driving(
@@ -178,7 +178,7 @@ def _mesh(path: Path) -> NDArray[np.float32]:
         return np.asarray(reading.tracks[FACE_MESH.id]["landmarks"], dtype=np.float32)
 
 
-def _nearest(found: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _last_found(found: NDArray[np.bool_]) -> NDArray[np.intp]:
     """For every frame the last one before it that is found; before the first, the first."""
     last = np.maximum.accumulate(np.where(found, np.arange(len(found)), -1))
     return np.where(last < 0, int(found.argmax()), last)

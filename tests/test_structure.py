@@ -18,7 +18,10 @@ ALLOWED = {
     "method": {"evaluation", "metrics"},
     "leaderboards": {"evaluation"},
 }
-FORBIDDEN = {"torchvision", "torchmetrics", "lpips", "pytorch_fid", "piq"}
+FORBIDDEN = {
+    *("torchvision", "torchmetrics", "lpips", "pytorch_fid", "piq"),
+    *("cpbd", "pytorch_msssim"),
+}
 
 
 def imports_of(path: Path) -> set[str]:
