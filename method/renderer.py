@@ -307,7 +307,7 @@ class Renderer(nn.Module):
         channels: Narrower networks than the authors' are for trying things out.
     """
 
-    def __init__(self, channels: Channels = Channels()) -> None:  # noqa: B008 - it is frozen
+    def __init__(self, channels: Channels = Channels()) -> None:
         super().__init__()
         self.alignment = AlignmentModule(channels)
         self.translation = TranslationModule(channels)
