@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,28 @@ MOST_LOST = 0.1
 
 Frame = NDArray[np.uint8]
 
+MeshKind = Literal["plain", "refined"]
+
 
 class UndrivableError(ValueError):
     """This video cannot be driven; the text says why."""
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A face's mesh in n frames of 25 a second.
+
+    Attributes:
+        points: float32 [n, K, 2] px, NaN in the frames where the face is not seen; K is 468 for
+            the plain mesh, 478 for the refined one.
+        kind: Which network's: the plain one, or the one that looks at lips and eyes once more.
+    """
+
+    points: NDArray[np.float32]
+    kind: MeshKind
+
+    def __len__(self) -> int:
+        return len(self.points)
 
 
 @dataclass(frozen=True)
@@ -78,7 +98,7 @@ def read_driving(path: Path) -> Driving:
         UndrivableError: No face, or away too often.
     """
     info = probe(path)
-    mesh = _mesh(path)
+    mesh = mesh_of(path).points
     found = np.isfinite(mesh).all(axis=(1, 2))
     boxes, usable = face_boxes(mesh[:, list(LANDMARKS)], info.width, info.height)
     found &= usable
@@ -101,6 +121,23 @@ def read_driving(path: Path) -> Driving:
         contour=mesh[:, list(CONTOUR)],
         lost=lost,
     )
+
+
+def mesh_of(path: Path) -> Mesh:
+    """The mesh of the face that a video is about, at 25 frames a second.
+
+    Raises:
+        VideoError: Not a readable video.
+        UndrivableError: It cannot be looked for; no face is no error here, but NaN.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        file = VideoFile(path, file_sha256(path))
+        reading = Reading(file, "driving", Sampling(1, FPS), [FACE_MESH], TrackStore(Path(scratch)))
+        reading.read_alone()
+        if FACE_MESH.id in reading.failures:
+            raise UndrivableError(f"{path}: {reading.failures[FACE_MESH.id]}")
+        points = reading.tracks[FACE_MESH.id]["landmarks"]
+    return Mesh(np.asarray(points, dtype=np.float32), "plain")
 
 
 def face_boxes(
@@ -165,17 +202,6 @@ def _backward(path: Path, frames: int) -> Iterator[Frame]:
     block = frames_per_piece(probe(path))
     for stop in range(frames, 0, -block):
         yield from reversed(list(islice(_forward(path), max(0, stop - block), stop)))
-
-
-def _mesh(path: Path) -> NDArray[np.float32]:
-    """float32 [n, 468, 2] px, NaN where the clip's face is not seen."""
-    with tempfile.TemporaryDirectory() as scratch:
-        file = VideoFile(path, file_sha256(path))
-        reading = Reading(file, "driving", Sampling(1, FPS), [FACE_MESH], TrackStore(Path(scratch)))
-        reading.read_alone()
-        if FACE_MESH.id in reading.failures:
-            raise UndrivableError(f"{path}: {reading.failures[FACE_MESH.id]}")
-        return np.asarray(reading.tracks[FACE_MESH.id]["landmarks"], dtype=np.float32)
 
 
 def _last_found(found: NDArray[np.bool_]) -> NDArray[np.intp]:
