@@ -13,7 +13,7 @@ import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -112,8 +112,7 @@ def _train(run: Run, processes: Processes, told: Told) -> int:
     epoch_steps = max(1, len(run.prepared.training) // settings.batch)
     items = Items(run.prepared, stage.draw, run.seed, training=True)
     numbers = Numbers(range(start, settings.steps), settings.batch, processes.rank, processes.count)
-    journals = _journals(run, start) if processes.first else None
-    with _stop_signals() as stopped:
+    with _journals(run, start, processes) as journals, _stop_signals() as stopped:
         before = time.monotonic()
         for step, batch in zip(numbers.steps, loader(items, numbers, run.readers), strict=True):
             torch.manual_seed(_seed(run.seed, step, processes.rank))
@@ -137,11 +136,19 @@ def _train(run: Run, processes: Processes, told: Told) -> int:
     return settings.steps - start
 
 
-def _journals(run: Run, start: int) -> tuple[Journal, Journal]:
-    return (
-        Journal(run.folder / STEPS, (*run.stage.losses, "seconds"), start),
-        Journal(run.folder / VALIDATIONS, run.stage.judged, start),
-    )
+@contextmanager
+def _journals(
+    run: Run, start: int, processes: Processes
+) -> Iterator[tuple[Journal, Journal] | None]:
+    """Of steps and of validations, in the process that writes them."""
+    if not processes.first:
+        yield None
+        return
+    with (
+        closing(Journal(run.folder / STEPS, (*run.stage.losses, "seconds"), start)) as steps,
+        closing(Journal(run.folder / VALIDATIONS, run.stage.judged, start)) as validations,
+    ):
+        yield steps, validations
 
 
 def _validate(run: Run, processes: Processes, journal: Journal, done: int, told: Told) -> None:

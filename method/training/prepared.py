@@ -124,7 +124,6 @@ class Clip:
         return grey[:, None].repeat(3, axis=1)
 
 
-@functools.lru_cache(maxsize=64)
 def read_clip(folder: Path, name: str) -> Clip:
     """One clip by its id.
 
@@ -136,10 +135,13 @@ def read_clip(folder: Path, name: str) -> Clip:
         with np.load(path) as kept:
             arrays = {key: kept[key] for key in kept.files}
         return Clip(id=name, faces=path.with_name(f"{path.name[:-4]}.faces"), **arrays)
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise UnusableInputError(
             f"{path}: not a prepared clip ({error}); remove it and prepare again"
         ) from error
+
+
+_recent = functools.lru_cache(maxsize=64)(read_clip)
 
 
 def clip_file(folder: Path, name: str, ending: str) -> Path:
@@ -167,7 +169,7 @@ class Prepared:
 
     def clip(self, name: str, *, training: bool) -> Clip:
         """A clip, or the part of it that is for training or validation."""
-        whole = read_clip(self.folder, name)
+        whole = _recent(self.folder, name)
         if not self.ends:
             return whole
         cut = len(whole) - len(whole) // 5
