@@ -14,11 +14,14 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from evaluation.plan import Plan, UnusableInputError
 from evaluation.report import FORMATS, print_table, write_report
@@ -99,6 +102,17 @@ def bring_what_is_needed(names: Sequence[str]) -> None:
         errors.print(reason, style="yellow", soft_wrap=True, highlight=False)
 
 
+class RateColumn(ProgressColumn):
+    """How many a second; below one, seconds for each."""
+
+    def render(self, task: Task) -> Text:
+        """``12.3/s``, ``4.1 s each``, or nothing yet."""
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each")
+
+
 @contextmanager
 def unit_bar() -> Iterator[Told]:
     """A progress callback over units of work."""
@@ -106,6 +120,7 @@ def unit_bar() -> Iterator[Told]:
         TextColumn("{task.description}", table_column=None),
         BarColumn(),
         MofNCompleteColumn(),
+        RateColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=errors,
