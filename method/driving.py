@@ -16,8 +16,10 @@ from evaluation.generate import file_sha256
 from evaluation.reading import Reading, Sampling, VideoFile
 from evaluation.store import TrackStore
 from evaluation.video import FrameReader, frames_per_piece, probe
+from method.refined_mesh import REFINED_MESH, lacking
 from method.topology import CONTOUR, LANDMARKS, LOWER_LIP, POSE, UPPER_LIP
 from metrics.backbones.face_mesh import FACE_MESH
+from metrics.base import AnyExtractor
 
 FPS = 25
 MARGIN = 25  # px around the landmarks
@@ -27,6 +29,10 @@ MOST_LOST = 0.1
 Frame = NDArray[np.uint8]
 
 MeshKind = Literal["plain", "refined"]
+MeshChoice = Literal["auto", "plain", "refined"]
+"""``auto``: the refined one where its package is installed."""
+
+_MESHES: dict[MeshKind, AnyExtractor] = {"plain": FACE_MESH, "refined": REFINED_MESH}
 
 
 class UndrivableError(ValueError):
@@ -62,6 +68,7 @@ class Driving:
         openings: float64 [n]: of the mouth, as shares of the frame's width and height.
         contour: float32 [n, K, 2] px: around the face below the brows.
         lost: Frames in which the face was away.
+        mesh: What it was found by.
     """
 
     path: Path
@@ -70,6 +77,7 @@ class Driving:
     openings: NDArray[np.float64]
     contour: NDArray[np.float32]
     lost: int
+    mesh: MeshKind
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -90,24 +98,33 @@ class Driving:
         return int(bottom - top), int(right - left)
 
 
-def read_driving(path: Path) -> Driving:
+def read_driving(path: Path, wanted: MeshChoice = "auto", most_lost: float = MOST_LOST) -> Driving:
     """Find the face that a video is about.
+
+    Args:
+        path: The video, or a still image.
+        wanted: By which mesh.
+        most_lost: Share of the frames in which the face may be away.
 
     Raises:
         VideoError: Not a readable video.
         UndrivableError: No face, or away too often.
+        ModuleNotFoundError: As :func:`mesh_kind`.
     """
     info = probe(path)
-    mesh = mesh_of(path).points
+    seen = mesh_of(path, wanted)
+    mesh = seen.points
     found = np.isfinite(mesh).all(axis=(1, 2))
     boxes, usable = face_boxes(mesh[:, list(LANDMARKS)], info.width, info.height)
     found &= usable
     lost = int((~found).sum())
     if not found.any():
         raise UndrivableError(f"{path}: no face in any of {len(found)} frames")
-    if lost > MOST_LOST * len(found):
+    if lost > most_lost * len(found):
+        first = int((~found).argmax())
         raise UndrivableError(
-            f"{path}: no face in {lost} of {len(found)} frames; at most {MOST_LOST:.0%} may lack it"
+            f"{path}: no face in {lost} of {len(found)} frames (first in frame {first}, by the "
+            f"{seen.kind} mesh); at most {most_lost:.0%} may lack it"
         )
     shown = _last_found(found)
     mesh, boxes = mesh[shown], boxes[shown]
@@ -120,24 +137,43 @@ def read_driving(path: Path) -> Driving:
         openings=np.linalg.norm(apart, axis=1),
         contour=mesh[:, list(CONTOUR)],
         lost=lost,
+        mesh=seen.kind,
     )
 
 
-def mesh_of(path: Path) -> Mesh:
+def mesh_kind(wanted: MeshChoice = "auto") -> MeshKind:
+    """Which mesh this machine will use.
+
+    Raises:
+        ModuleNotFoundError: The refined one is asked for, and its package is not there; says how
+            to get it.
+    """
+    if wanted == "plain":
+        return "plain"
+    lacks = lacking()
+    if lacks and wanted == "refined":
+        raise ModuleNotFoundError(f"the refined face mesh {lacks}, or take mesh=plain")
+    return "plain" if lacks else "refined"
+
+
+def mesh_of(path: Path, wanted: MeshChoice = "auto") -> Mesh:
     """The mesh of the face that a video is about, at 25 frames a second.
 
     Raises:
         VideoError: Not a readable video.
         UndrivableError: It cannot be looked for; no face is no error here, but NaN.
+        ModuleNotFoundError: As :func:`mesh_kind`.
     """
+    kind = mesh_kind(wanted)
+    finder = _MESHES[kind]
     with tempfile.TemporaryDirectory() as scratch:
         file = VideoFile(path, file_sha256(path))
-        reading = Reading(file, "driving", Sampling(1, FPS), [FACE_MESH], TrackStore(Path(scratch)))
+        reading = Reading(file, "driving", Sampling(1, FPS), [finder], TrackStore(Path(scratch)))
         reading.read_alone()
-        if FACE_MESH.id in reading.failures:
-            raise UndrivableError(f"{path}: {reading.failures[FACE_MESH.id]}")
-        points = reading.tracks[FACE_MESH.id]["landmarks"]
-    return Mesh(np.asarray(points, dtype=np.float32), "plain")
+        if finder.id in reading.failures:
+            raise UndrivableError(f"{path}: {reading.failures[finder.id]}")
+        points = reading.tracks[finder.id]["landmarks"]
+    return Mesh(np.asarray(points, dtype=np.float32), kind)
 
 
 def face_boxes(
