@@ -201,7 +201,7 @@ def _bare_lpips(net: Any, pairs: int) -> float:
 
     from metrics.backbones import lpips_nets
 
-    weights = lpips_nets._weights(net, lpips_nets.device())
+    weights = lpips_nets.weights(net, lpips_nets.device())
     planes = torch.rand(8, 3, 256, 256).contiguous(memory_format=torch.channels_last)
     rounds = 2 * pairs // 8
     with torch.inference_mode():

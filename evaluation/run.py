@@ -6,13 +6,9 @@ not computed again, what was torn is computed again, nothing is recorded twice.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -24,6 +20,7 @@ from evaluation.plan import Plan, UnusableInputError
 from evaluation.records import Record, RecordLog
 from evaluation.sample import Sample
 from evaluation.unit import Setting, lose_unit, run_unit
+from evaluation.workers import each
 
 RECORDS = "records.jsonl"
 
@@ -90,7 +87,7 @@ def execute(
             for s in plan.samples
         ]
         added: list[Record] = []
-        doing = _here(setting, units) if workers == 1 else _in_workers(setting, units, workers)
+        doing = each(partial(_run, setting), units, workers, partial(_lose, setting))
         for done, (unit, records) in enumerate(doing, start=1):
             try:
                 log.append(records)
@@ -126,86 +123,9 @@ def _open_folder(root: Path) -> None:
         raise UnusableInputError(f"cannot write to {root}: permission denied")
 
 
-def _here(setting: Setting, units: Sequence[_Unit]) -> Iterator[tuple[_Unit, list[Record]]]:
-    for unit in units:
-        yield unit, run_unit(setting, *unit)
+def _run(setting: Setting, unit: _Unit) -> list[Record]:
+    return run_unit(setting, *unit)
 
 
-_worker_setting: list[Setting] = []
-
-
-def _start_worker(setting: Setting, threads: int) -> None:
-    """Runs once in each worker: models are then loaded once and kept."""
-    import cv2
-    import torch
-
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
-    _worker_setting[:] = [setting]
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A run killed with -9 cannot stop its workers: each goes when it sees that."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _work(unit: _Unit) -> list[Record]:
-    return run_unit(_worker_setting[0], *unit)
-
-
-def _pool(setting: Setting, workers: int) -> ProcessPoolExecutor:
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    return ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(setting, threads),
-    )
-
-
-def _in_workers(
-    setting: Setting, units: Sequence[_Unit], workers: int
-) -> Iterator[tuple[_Unit, list[Record]]]:
-    """Units as they finish. Those that were running when a worker died are tried again, alone."""
-    waiting = deque(units)
-    while waiting:
-        suspects: list[_Unit] = []
-        yield from _until_a_worker_dies(setting, waiting, workers, suspects)
-        for unit in suspects:
-            with _pool(setting, 1) as pool:
-                try:
-                    yield unit, pool.submit(_work, unit).result()
-                except BrokenProcessPool:
-                    reason = (
-                        "the worker process died twice on this clip (out of memory, or a crash)"
-                    )
-                    yield unit, lose_unit(setting, *unit, reason)
-
-
-def _until_a_worker_dies(
-    setting: Setting, waiting: deque[_Unit], workers: int, suspects: list[_Unit]
-) -> Iterator[tuple[_Unit, list[Record]]]:
-    """Take units off ``waiting`` in one pool; leave in ``suspects`` what ran when it broke."""
-    with _pool(setting, workers) as pool:
-        running: dict[Future[list[Record]], _Unit] = {}
-        while running or (waiting and not suspects):
-            while len(running) < workers and waiting and not suspects:
-                try:
-                    running[pool.submit(_work, waiting[0])] = waiting[0]
-                except BrokenProcessPool:
-                    suspects.append(waiting[0])
-                waiting.popleft()
-            if not running:
-                break
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                unit = running.pop(future)
-                try:
-                    yield unit, future.result()
-                except BrokenProcessPool:
-                    suspects.append(unit)
+def _lose(setting: Setting, unit: _Unit, reason: str) -> list[Record]:
+    return lose_unit(setting, *unit, reason)

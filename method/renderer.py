@@ -27,10 +27,23 @@ from method.winograd import Conv3x3
 SIDE = 128  # of a face, px
 SKETCHES = 5  # frames whose sketches say how to move
 _AUDIO = 512
-_HIDDEN = 256  # of a modulation
-_FINE, _COARSE = 32, 256  # channels at full and at half size
 _LEAST_WEIGHT = 1e-5
 _AT_ONCE = 1  # references; on a CPU more are slower, because they leave its cache
+
+
+@dataclass(frozen=True)
+class Channels:
+    """How wide the networks are; the authors' are the default.
+
+    Attributes:
+        fine: At full size.
+        coarse: At half size; a quarter of them after upsampling.
+        hidden: Of a modulation.
+    """
+
+    fine: int = 32
+    coarse: int = 256
+    hidden: int = 256
 
 
 class Modulation(NamedTuple):
@@ -46,7 +59,7 @@ class References:
 
     Attributes:
         images: [B, N, 3, H, W].
-        fine: [B, N, 32, H, W].
+        fine: [B, N, 32, H, W]; 32 and 256 stand for ``Channels``.
         coarse: [B, N, 256, H/2, W/2].
     """
 
@@ -75,11 +88,11 @@ class SpadeNorm(nn.Module):
     Unlike the paper's there is no activation between the two convolutions of the condition.
     """
 
-    def __init__(self, channels: int, condition: int) -> None:
+    def __init__(self, channels: int, condition: int, hidden: int) -> None:
         super().__init__()
-        self.shared = Conv3x3(condition, _HIDDEN)
-        self.gamma = Conv3x3(_HIDDEN, channels)
-        self.beta = Conv3x3(_HIDDEN, channels)
+        self.shared = Conv3x3(condition, hidden)
+        self.gamma = Conv3x3(hidden, channels)
+        self.beta = Conv3x3(hidden, channels)
 
     def modulation(self, condition: Tensor) -> Modulation:
         """[B, condition, H, W] -> twice [B, channels, H, W]."""
@@ -90,10 +103,10 @@ class SpadeNorm(nn.Module):
 class Spade(nn.Module):
     """Two modulated convolutions, one condition."""
 
-    def __init__(self, channels: int, condition: int) -> None:
+    def __init__(self, channels: int, condition: int, hidden: int) -> None:
         super().__init__()
-        self.norm_1 = SpadeNorm(channels, condition)
-        self.norm_2 = SpadeNorm(channels, condition)
+        self.norm_1 = SpadeNorm(channels, condition, hidden)
+        self.norm_2 = SpadeNorm(channels, condition, hidden)
         self.conv_1 = Conv3x3(channels, channels)
         self.conv_2 = Conv3x3(channels, channels)
 
@@ -153,20 +166,21 @@ class AdainNorm(nn.Module):
 class AlignmentModule(nn.Module):
     """Moves reference images, and their features, to the pose and expression of the sketches."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Channels) -> None:
         super().__init__()
-        self.fine = nn.Conv2d(3 + 3, _FINE, 7, padding=3)
-        self.fine_norm = nn.BatchNorm2d(_FINE)
-        self.coarse = nn.Conv2d(_FINE, _COARSE, 3, stride=2, padding=1)
-        self.coarse_norm = nn.BatchNorm2d(_COARSE)
-        self.spade_1 = Spade(_COARSE, 3 * SKETCHES)
-        self.spade_2 = Spade(_COARSE, 3 * SKETCHES)
-        self.spade_3 = Spade(_COARSE // 4, 3 * SKETCHES)
-        self.to_flow = nn.Conv2d(_COARSE // 4, 2, 7, padding=3)
+        fine, coarse, hidden = channels.fine, channels.coarse, channels.hidden
+        self.fine = nn.Conv2d(3 + 3, fine, 7, padding=3)
+        self.fine_norm = nn.BatchNorm2d(fine)
+        self.coarse = nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
+        self.coarse_norm = nn.BatchNorm2d(coarse)
+        self.spade_1 = Spade(coarse, 3 * SKETCHES, hidden)
+        self.spade_2 = Spade(coarse, 3 * SKETCHES, hidden)
+        self.spade_3 = Spade(coarse // 4, 3 * SKETCHES, hidden)
+        self.to_flow = nn.Conv2d(coarse // 4, 2, 7, padding=3)
         self.to_weight = nn.Sequential(
-            nn.Conv2d(_COARSE // 4, _FINE, 7, padding=3),
+            nn.Conv2d(coarse // 4, fine, 7, padding=3),
             nn.ReLU(),
-            nn.Conv2d(_FINE, 1, 7, padding=3),
+            nn.Conv2d(fine, 1, 7, padding=3),
             nn.Sigmoid(),
         )
 
@@ -244,19 +258,20 @@ def warped(x: Tensor, moved_to: Tensor) -> Tensor:
 class TranslationModule(nn.Module):
     """Paints the face: upper half and sketches in, moved references and sound as conditions."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Channels) -> None:
         super().__init__()
+        fine, coarse, hidden = channels.fine, channels.coarse, channels.hidden
         self.audio_encoder = mel_encoder(tanh=False)
-        self.fine = nn.Conv2d(3 + 3 * SKETCHES, _FINE, 7, padding=3, bias=False)
-        self.fine_norm = nn.BatchNorm2d(_FINE)
-        self.coarse = nn.Conv2d(_FINE, _COARSE, 3, stride=2, padding=1, bias=False)
-        self.coarse_norm = nn.BatchNorm2d(_COARSE)
-        self.spade_1 = Spade(_COARSE, _COARSE)
-        self.adain_1 = Adain(_COARSE)
-        self.spade_2 = Spade(_COARSE // 4, _FINE)
-        self.adain_2 = Adain(_COARSE // 4)
-        self.spade_3 = Spade(_COARSE // 4, 3)
-        self.to_picture = nn.Conv2d(_COARSE // 4, 3, 7, padding=3, bias=False)
+        self.fine = nn.Conv2d(3 + 3 * SKETCHES, fine, 7, padding=3, bias=False)
+        self.fine_norm = nn.BatchNorm2d(fine)
+        self.coarse = nn.Conv2d(fine, coarse, 3, stride=2, padding=1, bias=False)
+        self.coarse_norm = nn.BatchNorm2d(coarse)
+        self.spade_1 = Spade(coarse, coarse, hidden)
+        self.adain_1 = Adain(coarse)
+        self.spade_2 = Spade(coarse // 4, fine, hidden)
+        self.adain_2 = Adain(coarse // 4)
+        self.spade_3 = Spade(coarse // 4, 3, hidden)
+        self.to_picture = nn.Conv2d(coarse // 4, 3, 7, padding=3, bias=False)
 
     def forward(
         self, seen: Tensor, picture: Tensor, fine: Tensor, coarse: Tensor, mels: Tensor
@@ -286,12 +301,16 @@ class TranslationModule(nn.Module):
 
 
 class Renderer(nn.Module):
-    """19.0 million parameters: alignment and translation."""
+    """19.0 million parameters: alignment and translation.
 
-    def __init__(self) -> None:
+    Args:
+        channels: Narrower networks than the authors' are for trying things out.
+    """
+
+    def __init__(self, channels: Channels = Channels()) -> None:
         super().__init__()
-        self.alignment = AlignmentModule()
-        self.translation = TranslationModule()
+        self.alignment = AlignmentModule(channels)
+        self.translation = TranslationModule(channels)
 
     def look(self, images: Tensor, sketches: Tensor) -> References:
         """What :meth:`render` needs of reference images [B, N, 3, H, W] and their sketches."""

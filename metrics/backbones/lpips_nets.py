@@ -121,7 +121,12 @@ def read_arrays(data: bytes) -> Any:  # noqa: ANN401 - whatever containers the f
 
 
 @functools.cache
-def _weights(net: LpipsNet, on: torch.device) -> Weights:
+def weights(net: LpipsNet, on: torch.device) -> Weights:
+    """What a network computes with.
+
+    Raises:
+        AssetMissingError: Its file is not on this machine.
+    """
     tree: dict[str, dict[str, dict[str, NDArray[np.float32]]]] = read_arrays(
         locate(net.asset).read_bytes()
     )
@@ -171,13 +176,13 @@ def distances(a: Frames, b: Frames, net: LpipsNet = ALEX) -> NDArray[np.float64]
 
 def _of_different(a: Frames, b: Frames, net: LpipsNet) -> NDArray[np.float64]:
     on = device()
-    weights = _weights(net, on)
+    kept = weights(net, on)
     found: list[NDArray[np.float64]] = []
     with exact():
         for piece in pieces(a, net.batch_pixels, most=64):
-            sides = (net.taps(_normalised(x[piece], on), weights.conv) for x in (a, b))
+            sides = (net.taps(_normalised(x[piece], on), kept.conv) for x in (a, b))
             distance = sum(
-                _tap_distance(x, y, head) for x, y, head in zip(*sides, weights.heads, strict=True)
+                _tap_distance(x, y, head) for x, y, head in zip(*sides, kept.heads, strict=True)
             )
             found.append(torch.as_tensor(distance).double().cpu().numpy())
     return np.concatenate(found)

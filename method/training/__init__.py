@@ -1,0 +1,1 @@
+"""Training IP-LAP: clips prepared once, both stages, the paper's losses, exact resume."""
