@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import cache
 from pathlib import Path
+
+import torch
 
 from evaluation.arguments import ArgumentError
 from evaluation.generator import GenerationError, GeneratorSpec, Made
@@ -14,7 +17,7 @@ from method.checkpoints import CheckpointError, load_landmark_generator, load_re
 from method.driving import Driving, MeshChoice, UndrivableError, mesh_kind
 from method.pipeline import Models, Precision, Settings, Told, generate
 from metrics.assets import find, locate, lookup, sha256_of
-from metrics.backbones.device import device
+from metrics.backbones.device import DEVICE_VARIABLE, device
 
 LANDMARKS, RENDERER = "iplap-landmark-generator", "iplap-renderer"
 
@@ -79,7 +82,7 @@ class IpLap:
         if sample.audio is None:
             raise GenerationError("this sample has no driving sound")
         try:
-            models = _models(locate(LANDMARKS), locate(RENDERER))
+            models = _models(locate(LANDMARKS), locate(RENDERER), usable_device())
             face = generate(models, sample.video, sample.audio, out, self.told, self.settings)
         except (UndrivableError, VideoError, CheckpointError, ModuleNotFoundError) as error:
             raise GenerationError(str(error)) from error
@@ -95,11 +98,25 @@ def notes(face: Driving) -> dict[str, str | int]:
     return found
 
 
+def usable_device() -> torch.device:
+    """Where the networks are to run.
+
+    Raises:
+        GenerationError: ``$TALKBENCH_DEVICE`` names what is not there.
+    """
+    try:
+        there = device()
+        torch.zeros(1, device=there)
+    except (RuntimeError, AssertionError) as error:
+        wanted = os.environ.get(DEVICE_VARIABLE, "")
+        line = str(error).strip().splitlines()[0]
+        raise GenerationError(f"${DEVICE_VARIABLE} is {wanted!r}: {line}") from error
+    return there
+
+
 @cache
-def _models(landmarks: Path, renderer: Path) -> Models:
-    return Models(
-        load_landmark_generator(landmarks).to(device()), load_renderer(renderer).to(device())
-    )
+def _models(landmarks: Path, renderer: Path, device: torch.device) -> Models:
+    return Models(load_landmark_generator(landmarks).to(device), load_renderer(renderer).to(device))
 
 
 @cache

@@ -42,6 +42,8 @@ def generate(
     for path in (video, audio):
         if path is not None and not path.is_file():
             raise UnusableInputError(f"{path}: no such file")
+        if path is not None and out.exists() and out.samefile(path):
+            raise UnusableInputError(f"{out} is to be read; choose another file with -o")
     if download:
         bring_what_is_needed(generator.spec.assets)
     try:
