@@ -2,21 +2,24 @@
 
 ``landmarkgenerator_checkpoint.pth`` and ``renderer_checkpoint.pth`` of Weizhi-Zhong/IP_LAP hold
 ``{"state_dict", "optimizer", "global_step", "global_epoch"}``; keys may begin with ``module.``.
+Those that are trained here hold our keys and, beside them, what the network measures and what it
+was trained on.
 """
 
 from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from evaluation.store import write_atomically
 from method.landmark_generator import LandmarkGenerator
-from method.renderer import Renderer
+from method.renderer import Channels, Renderer
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -27,6 +30,8 @@ Source = Path | str | Mapping[str, Any]
 class CheckpointError(ValueError):
     """A file is no checkpoint of this network; says what was expected."""
 
+
+Rules = tuple[tuple[str, str], ...]
 
 # Official name -> ours, tried in order. What none matches keeps its name.
 _BLOCKS = ((r"conv_block\.0\.", "conv."), (r"conv_block\.1\.", "norm."))
@@ -60,6 +65,8 @@ _RENDERER = (
     (r"(?<=\.)conv2(_bn)?\.(?=\w+$)", r"coarse\1."),
     (r"(?<=fine)_bn\.|(?<=coarse)_bn\.", "_norm."),
 )
+_SIZES, _TRAINED_ON = "network", "trained_on"
+_LARGEST = 4096
 _LOSS = "perceptual."  # VGG-19, of the training loss; the renderer's checkpoint carries it along
 
 
@@ -72,7 +79,7 @@ def load_landmark_generator(source: Source) -> LandmarkGenerator:
     Raises:
         CheckpointError: Not readable, or of another network.
     """
-    return _filled(LandmarkGenerator(), source, _LANDMARKS)
+    return _filled(lambda sizes: LandmarkGenerator(**sizes), source, _LANDMARKS)
 
 
 def load_renderer(source: Source) -> Renderer:
@@ -84,19 +91,57 @@ def load_renderer(source: Source) -> Renderer:
     Raises:
         CheckpointError: Not readable, or of another network.
     """
-    return _filled(Renderer(), source, _RENDERER)
+    return _filled(lambda sizes: Renderer(Channels(**sizes)), source, _RENDERER)
 
 
-def renamed(key: str, rules: tuple[tuple[str, str], ...]) -> str:
+def renamed(key: str, rules: Rules) -> str:
     """An official key as ours; ours stay as they are."""
     for pattern, name in rules:
         key = re.sub(pattern, name, key)
     return key
 
 
-def _filled(network: M, source: Source, rules: tuple[tuple[str, str], ...]) -> M:
+def write(
+    path: Path,
+    network: nn.Module,
+    sizes: Mapping[str, int],
+    *,
+    step: int,
+    trained_on: Sequence[str],
+) -> None:
+    """Write a checkpoint that the loaders above read.
+
+    Args:
+        path: The file.
+        network: Of it.
+        sizes: Arguments that make a network of these measures.
+        step: Of training.
+        trained_on: Names of data sets.
+    """
+    content = {
+        "state_dict": network.state_dict(),
+        _SIZES: dict(sizes),
+        "global_step": step,
+        _TRAINED_ON: list(trained_on),
+    }
+    write_atomically(path, lambda file: torch.save(content, file))
+
+
+def trained_on(path: Path) -> tuple[str, ...] | None:
+    """Names of the data sets that a checkpoint says it was trained on; None if it does not.
+
+    Raises:
+        CheckpointError: Not a file of tensors.
+    """
+    names = _read(path, str(path)).get(_TRAINED_ON)
+    return None if names is None else tuple(map(str, names))
+
+
+def _filled(build: Callable[[dict[str, int]], M], source: Source, rules: Rules) -> M:
     name = "the state dict" if isinstance(source, Mapping) else str(source)
-    weights = _state_dict(source, name)
+    content = source if isinstance(source, Mapping) else _read(Path(source), name)
+    weights = _state_dict(content, name)
+    network = _built(build, content.get(_SIZES, {}), name)
     ours = set(network.state_dict())
     weights = {renamed(k, rules): v for k, v in weights.items() if not k.startswith(_LOSS)}
     missing, extra = sorted(ours - set(weights)), sorted(set(weights) - ours)
@@ -116,12 +161,23 @@ def _filled(network: M, source: Source, rules: tuple[tuple[str, str], ...]) -> M
     return network.eval()
 
 
+def _built(build: Callable[[dict[str, int]], M], sizes: object, name: str) -> M:
+    """A network of these measures, the authors' where none are given."""
+    if not isinstance(sizes, Mapping) or not all(
+        isinstance(v, int) and 1 <= v <= _LARGEST for v in sizes.values()
+    ):
+        raise CheckpointError(f"{name}: the network's measures are no numbers from 1 to {_LARGEST}")
+    try:
+        return build({str(k): v for k, v in sizes.items()})
+    except (TypeError, ValueError, AssertionError) as error:
+        raise CheckpointError(f"{name}: no network of the measures {sizes!r} ({error})") from error
+
+
 def _first(keys: list[str]) -> str:
     return f" ({keys[0]}, ...)" if keys else ""
 
 
-def _state_dict(source: Source, name: str) -> dict[str, Tensor]:
-    content = source if isinstance(source, Mapping) else _read(Path(source), name)
+def _state_dict(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
     inside = content.get("state_dict", content)
     if not isinstance(inside, Mapping) or not all(isinstance(v, Tensor) for v in inside.values()):
         raise CheckpointError(

@@ -196,7 +196,7 @@ def _shrunk(frames: Frames, size: tuple[int, int]) -> Frames:
 
 
 def face_boxes(
-    points: NDArray[np.floating], width: int, height: int
+    points: NDArray[np.floating], width: int, height: int, margin: int = MARGIN
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The box that is cut out of each frame, and whether there is anything in it.
 
@@ -204,14 +204,15 @@ def face_boxes(
         points: [n, 131, 2] px; NaN where there is no face.
         width: Of the frame, px.
         height: Of the frame, px.
+        margin: Around the landmarks, px.
 
     Returns:
         int64 [n, 4]: top, bottom, left, right; bool [n].
     """
     known = np.nan_to_num(points.astype(np.float64), nan=-1e6)
     size = np.array([width, height])
-    low = np.maximum(known.min(axis=1) / size - MARGIN / size, 0)
-    high = np.minimum(known.max(axis=1) / size + MARGIN / size, 1)
+    low = np.maximum(known.min(axis=1) / size - margin / size, 0)
+    high = np.minimum(known.max(axis=1) / size + margin / size, 1)
     (left, top), (right, bottom) = (np.trunc(corner * size).T for corner in (low, high))
     boxes = np.stack([top, bottom, left, right], axis=1).astype(np.int64)
     return boxes, (bottom > top) & (right > left)

@@ -1,4 +1,4 @@
-"""A generated face put back into its frame: inside the contour of the face, with a soft edge."""
+"""A face cut out of its frame, and put back: inside the contour of the face, with a soft edge."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from method.renderer import SIDE
+
 _BLUR, _SIGMA = (21, 21), 11
+
+
+def cut_face(frame: NDArray[np.uint8], box: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The face in a box of an RGB frame, bilinearly to uint8 BGR [128, 128, 3]."""
+    top, bottom, left, right = (int(v) for v in box)
+    face = np.ascontiguousarray(frame[top:bottom, left:right, ::-1])
+    return np.asarray(cv2.resize(face, (SIDE, SIDE)), dtype=np.uint8)
 
 
 def paste(

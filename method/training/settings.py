@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from method.renderer import Channels
+from method.training.perceptual import Vgg
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ class RendererSettings:
     judge_betas: tuple[float, float] = (0.5, 0.999)
     judge_width: int = 64
     warm_up_epochs: int = 26
-    vgg: str = "vgg19"
+    vgg: Vgg = "vgg19"
     taps: int = 5
     scales: int = 2
     warp: float = 2.5

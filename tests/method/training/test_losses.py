@@ -4,15 +4,13 @@
 """
 
 import json
-import re
 
 import numpy as np
 import pytest
 import torch
 
 from method.training import losses
-from method.training.discriminator import Discriminator
-from method.training.perceptual import PerceptualLoss, VggFeatures, convolutions, load
+from method.training.perceptual import load
 from method.training.settings import RENDERER
 
 pytestmark = pytest.mark.data
@@ -21,34 +19,6 @@ pytestmark = pytest.mark.data
 @pytest.fixture(scope="module")
 def recorded(data):
     return json.loads((data / "golden" / "iplap_losses.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def painted(data):
-    """Two faces as the official renderer made them, and the truth."""
-    made = np.load(data / "golden" / "iplap_renderer_n3_b2.npz")
-    truth = np.load(data / "golden" / "iplap_renderer_inputs.npz")["face"][:2]
-    truth = torch.from_numpy((truth / 255.0).astype(np.float32)).permute(0, 3, 1, 2)
-    return {k: torch.from_numpy(made[k]) for k in made.files} | {"truth": truth}
-
-
-@pytest.fixture(scope="module")
-def judge(official_weights):
-    """The discriminator; the authors count scales from the smallest."""
-    judge = Discriminator()
-    names = {
-        key: re.sub(r"scale(\d)_layer(\d)", lambda m: f"scales.{1 - int(m[1])}.{m[2]}", key)
-        for key in official_weights("iplap_discriminator")
-    }
-    judge.load_state_dict({names[k]: v for k, v in official_weights("iplap_discriminator").items()})
-    return judge
-
-
-@pytest.fixture(scope="module")
-def perceptual(official_weights):
-    weights = convolutions(official_weights("iplap_renderer"), "perceptual.model.network.")
-    assert len(weights) == 16
-    return PerceptualLoss(VggFeatures(weights, "vgg19"))
 
 
 class TestLandmarks:
