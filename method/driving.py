@@ -18,11 +18,11 @@ from evaluation.reading import Reading, Sampling, VideoFile
 from evaluation.store import TrackStore
 from evaluation.video import FrameReader, frames_per_piece, probe
 from method.refined_mesh import REFINED_MESH, lacking
-from method.schedule import FPS
 from method.topology import CONTOUR, LANDMARKS, LOWER_LIP, POSE, UPPER_LIP
 from metrics.backbones.face_mesh import FACE_MESH
 from metrics.base import AnyExtractor, Frames
 
+FPS = 25
 MARGIN = 25  # px around the landmarks
 LONGEST_SIDE = 1280
 """Frames with a longer side, px, are looked at smaller: YuNet's boxes end at about 500 px, and the

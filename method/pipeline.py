@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import av
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -37,11 +36,11 @@ from torch import Tensor
 from evaluation.video import Audio, read_audio
 from evaluation.video_writer import Encoding, VideoWriter
 from method import choices, driving, mel, schedule
-from method.driving import MOST_LOST, Driving, Frame, MeshChoice, UndrivableError
+from method.driving import FPS, MOST_LOST, Driving, Frame, MeshChoice, UndrivableError
 from method.landmark_generator import REFERENCES, LandmarkGenerator
-from method.pasting import paste
+from method.pasting import cut_face, paste
 from method.renderer import SIDE, References, Renderer
-from method.schedule import FPS, Schedule, ScheduleError
+from method.schedule import Schedule, ScheduleError
 from method.sketches import sketch
 
 RENDERED = 25  # reference images
@@ -172,9 +171,7 @@ def _rest(first: Frame, others: Iterator[Frame]) -> Iterator[Frame]:
 
 def picture(frame: Frame, box: NDArray[np.int64]) -> NDArray[np.float32]:
     """The face that is cut out of a frame, BGR 0..1, float32 [3, 128, 128]."""
-    top, bottom, left, right = (int(v) for v in box)
-    cut = cv2.resize(np.ascontiguousarray(frame[top:bottom, left:right, ::-1]), (SIDE, SIDE))
-    return np.asarray(cut.transpose(2, 0, 1) / 255.0, dtype=np.float32)
+    return np.asarray(cut_face(frame, box).transpose(2, 0, 1) / 255.0, dtype=np.float32)
 
 
 def drawing(landmarks: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float32]:

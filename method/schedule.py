@@ -11,7 +11,6 @@ from evaluation.video import Audio
 from method import choices, mel
 from method.landmark_generator import WINDOW
 
-FPS = 25
 BEFORE = WINDOW // 2  # frames of a window before the one that is made
 _THRICE = 3
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -149,3 +150,21 @@ def test_paste_blends_inside_the_contour_alone():
     assert (made[:, :48] == 100).all()
     assert 110 < made[60, 60, 0] < 210  # the soft edge
     assert (frame == 100).all()
+
+
+@pytest.mark.parametrize("move", [(0, 0), (-60, -35), (75, 70), (-200, 0)])
+def test_paste_is_the_blend_of_whole_frames(move):
+    """Also where the face leaves the frame: nothing depends on where the blending is computed."""
+    rng = np.random.default_rng(0)
+    frame, face = (rng.integers(0, 256, (n, n + 20, 3), np.uint8) for n in (120, 100))
+    contour = np.array([[60, 40], [100, 40], [105, 70], [80, 85], [58, 75]], np.float32) + move
+    box = np.array([10, 110, 5, 125])
+    made = paste(frame, face, box, contour)
+    mask = np.zeros((120, 140), np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(contour.astype(np.int32)), (255,))
+    share = (cv2.GaussianBlur(mask, (21, 21), 11) / 255)[:, :, None]
+    swapped = frame.copy()
+    swapped[10:110, 5:125] = cv2.resize(face, (120, 100))
+    expected = (swapped * share + frame * (1 - share)).astype(np.uint8)
+    np.testing.assert_array_equal(made, expected)
+    assert (made != frame).any() == (move != (-200, 0))
