@@ -212,6 +212,7 @@ def test_of_two_people_the_clips_own_is_driven(data, make, decode, asset, wav, t
     face, made = make(clip, wav("a.wav", tone(0.12)))
     top, bottom, left, right = face.boxes[1]
     x, y, w, h = faces[1, slots[1], :4]
+    assert 170 < x < 185  # the man at the lectern; the other's face begins at 67
     assert left < x + w / 2 < right
     assert top < y + h / 2 < bottom
     others = [f for i, f in enumerate(faces[1, :, :4]) if i != slots[1] and np.isfinite(f[0])]
