@@ -200,6 +200,21 @@ class TestPicture:
                     make(talker, tmp_path / name)
 
 
+def test_an_end_in_the_middle_leaves_what_was_there(models, talker, tmp_path):
+    out = tmp_path / "results" / "out.mp4"
+    out.parent.mkdir()
+    out.write_bytes(b"what was there before")
+
+    def stop(done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.generate(models, talker, talker, out, stop)
+    assert [p.name for p in out.parent.iterdir()] == ["out.mp4"]
+    assert out.read_bytes() == b"what was there before"
+
+
 @pytest.mark.data
 def test_of_two_people_the_clips_own_is_driven(data, make, decode, asset, wav, tone, tmp_path):
     """Two men at a lectern: the one with the larger face speaks, and nothing else changes."""
