@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evaluation.generator import Generator, GeneratorSpec
+from evaluation.generator import Generator, GeneratorSpec, Made, made
 from evaluation.sample import Sample
 from evaluation.video import has_audio
 
@@ -39,9 +39,11 @@ class Chain:
             assets=tuple(dict.fromkeys((*a.assets, *b.assets))),
         )
 
-    def generate(self, sample: Sample, out: Path, seed: int) -> Path:
+    def generate(self, sample: Sample, out: Path, seed: int) -> Made:
         """The second's video of the first's, its sound included; the first's is not kept."""
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}-") as folder:
-            video = self.first.generate(sample, Path(folder) / out.name, seed)
-            heard = video if has_audio(video) else None
-            return self.then.generate(replace(sample, video=video, audio=heard), out, seed)
+            first = made(self.first.generate(sample, Path(folder) / out.name, seed))
+            heard = first.video if has_audio(first.video) else None
+            given = replace(sample, video=first.video, audio=heard)
+            then = made(self.then.generate(given, out, seed))
+            return Made(then.video, {**first.notes, **then.notes})

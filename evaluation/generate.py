@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.generator import GenerationError, Generator
+from evaluation.generator import GenerationError, Generator, made
 from evaluation.machine import MachineError, machine_error
 from evaluation.reading import VideoFile
 from evaluation.records import Status
@@ -76,7 +76,7 @@ def _make(
 ) -> Generated:
     start = time.perf_counter()
     try:
-        path = generator.generate(sample, out, seed)
+        answer = made(generator.generate(sample, out, seed))
     except MissingOutputError as error:
         return Generated(None, "failed", str(error))
     except Exception as error:
@@ -84,12 +84,17 @@ def _make(
             raise
         text = str(error) if isinstance(error, GenerationError) else _named(error)
         return _failed(out, note, key, f"generation failed: {text}")
+    path = answer.video
     if not path.is_file():
         return _failed(out, note, key, f"generation failed: {generator.spec.name} wrote no file")
     video = VideoFile(path, file_sha256(path))
     seconds = round(time.perf_counter() - start, 3)
-    where = {} if path == out else {"path": str(path)}
-    write_json(note, {"key": key, "sha256": video.sha256, "seconds": seconds} | where)
+    content: dict[str, Any] = {"key": key, "sha256": video.sha256, "seconds": seconds}
+    if answer.notes:
+        content["notes"] = dict(answer.notes)
+    if path != out:
+        content["path"] = str(path)
+    write_json(note, content)
     return Generated(video)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -44,6 +45,19 @@ class GeneratorSpec:
     assets: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Made:
+    """A clip and what is worth knowing about it.
+
+    Attributes:
+        video: Where it is.
+        notes: Kept beside the video: ``{"mesh": "plain", "frames without a face": 3}``.
+    """
+
+    video: Path
+    notes: Mapping[str, str | int] = field(default_factory=dict)
+
+
 @runtime_checkable
 class Generator(Protocol):
     """Inherit nothing; have these two. Load weights on the first call, not at import."""
@@ -53,7 +67,7 @@ class Generator(Protocol):
         """Who this is."""
         ...
 
-    def generate(self, sample: Sample, out: Path, seed: int) -> Path:
+    def generate(self, sample: Sample, out: Path, seed: int) -> Path | Made:
         """Make one clip.
 
         Args:
@@ -63,9 +77,23 @@ class Generator(Protocol):
             seed: For all its random choices.
 
         Returns:
-            The video's path.
+            The video's path, or that with notes.
 
         Raises:
             GenerationError: It cannot; says why. Only this clip is lost.
         """
         ...
+
+
+def made(answer: object) -> Made:
+    """What a generator returned, as one thing.
+
+    Raises:
+        GenerationError: It returned something else.
+    """
+    if isinstance(answer, Made):
+        notes = {str(k): v if isinstance(v, int) else str(v) for k, v in answer.notes.items()}
+        return Made(Path(answer.video), notes)
+    if isinstance(answer, Path | str):
+        return Made(Path(answer))
+    raise GenerationError(f"returned {answer!r} where the video's path was expected")

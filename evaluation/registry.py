@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from evaluation.arguments import ArgumentError, Configured, arguments_of, make, split
 from evaluation.dataset import Dataset
 from evaluation.generator import Generator
 from evaluation.suite import Suite
@@ -49,23 +50,7 @@ def load(kind: str, name: str) -> Any:  # noqa: ANN401 - the typed doors are bel
         UnknownNameError: Nothing has that name.
         BrokenPluginError: Importing it failed, or two packages claim the name.
     """
-    points = _points(kind)
-    if name not in points:
-        raise UnknownNameError(_unknown(kind, name, points))
-    claims = points[name]
-    if len(claims) > 1:
-        raise BrokenPluginError(
-            f"{kind[:-1]} {name!r} is claimed by {' and by '.join(map(_origin, claims))}; "
-            "uninstall one of them"
-        )
-    try:
-        part = claims[0].load()
-        return part() if isinstance(part, type) else part
-    except Exception as error:
-        raise BrokenPluginError(
-            f"{kind[:-1]} {name!r} of {_origin(claims[0])} cannot be loaded "
-            f"({claims[0].value}): {type(error).__name__}: {error}"
-        ) from error
+    return _loaded(kind, name, lambda part: part() if isinstance(part, type) else part)
 
 
 def listing(kind: str) -> list[Listed]:
@@ -81,9 +66,23 @@ def listing(kind: str) -> list[Listed]:
 
 
 def load_generator(name: str) -> Generator:
-    """A generator by name."""
-    generator: Generator = _checked(load("generators", name), Generator, "generator", name)
-    return generator
+    """A generator by name, with arguments where some are given: ``iplap:mesh=plain,compat``.
+
+    Raises:
+        UnknownNameError: Nothing has that name.
+        BrokenPluginError: It cannot be loaded.
+        ArgumentError: It takes no such argument, or not this value.
+    """
+    bare, given = split(name)
+    part, written = _loaded("generators", bare, lambda maker: make(bare, maker, given))
+    generator: Generator = _checked(part, Generator, "generator", bare)
+    return Configured(generator, written) if written else generator
+
+
+def generator_arguments(name: str) -> str:
+    """The arguments that a generator takes, with their defaults, in words; empty if none."""
+    known = _loaded("generators", name, arguments_of)
+    return ", ".join(map(str, known.values()))
 
 
 def load_dataset(name: str) -> Dataset:
@@ -131,6 +130,27 @@ def _card(name: str) -> Metric:
     raise UnknownNameError(
         f"no metric card is called {name!r}.{hint} Cards of {family}: {', '.join(known)}"
     )
+
+
+def _loaded(kind: str, name: str, make: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+    points = _points(kind)
+    if name not in points:
+        raise UnknownNameError(_unknown(kind, name, points))
+    claims = points[name]
+    if len(claims) > 1:
+        raise BrokenPluginError(
+            f"{kind[:-1]} {name!r} is claimed by {' and by '.join(map(_origin, claims))}; "
+            "uninstall one of them"
+        )
+    try:
+        return make(claims[0].load())
+    except ArgumentError:
+        raise
+    except Exception as error:
+        raise BrokenPluginError(
+            f"{kind[:-1]} {name!r} of {_origin(claims[0])} cannot be loaded "
+            f"({claims[0].value}): {type(error).__name__}: {error}"
+        ) from error
 
 
 @functools.cache

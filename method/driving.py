@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,17 +17,27 @@ from evaluation.generate import file_sha256
 from evaluation.reading import Reading, Sampling, VideoFile
 from evaluation.store import TrackStore
 from evaluation.video import FrameReader, frames_per_piece, probe
+from method.refined_mesh import REFINED_MESH, lacking
 from method.topology import CONTOUR, LANDMARKS, LOWER_LIP, POSE, UPPER_LIP
 from metrics.backbones.face_mesh import FACE_MESH
+from metrics.base import AnyExtractor, Frames
 
 FPS = 25
 MARGIN = 25  # px around the landmarks
+LONGEST_SIDE = 1280
+"""Frames with a longer side, px, are looked at smaller: YuNet's boxes end at about 500 px, and the
+mesh in them misses the jaw (by a quarter of the face where it is 1100 px wide). A frame of
+4320x7680 would also cost 10 s and 2.6 GB. The mesh's network sees 192 px at any size."""
 MOST_LOST = 0.1
 """Share of a video's frames in which its face may be away: that of the frame before is used."""
 
 Frame = NDArray[np.uint8]
 
 MeshKind = Literal["plain", "refined"]
+MeshChoice = Literal["auto", "plain", "refined"]
+"""``auto``: the refined one where its package is installed."""
+
+_MESHES: dict[MeshKind, AnyExtractor] = {"plain": FACE_MESH, "refined": REFINED_MESH}
 
 
 class UndrivableError(ValueError):
@@ -62,6 +73,7 @@ class Driving:
         openings: float64 [n]: of the mouth, as shares of the frame's width and height.
         contour: float32 [n, K, 2] px: around the face below the brows.
         lost: Frames in which the face was away.
+        mesh: What it was found by.
     """
 
     path: Path
@@ -70,6 +82,7 @@ class Driving:
     openings: NDArray[np.float64]
     contour: NDArray[np.float32]
     lost: int
+    mesh: MeshKind
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -90,24 +103,33 @@ class Driving:
         return int(bottom - top), int(right - left)
 
 
-def read_driving(path: Path) -> Driving:
+def read_driving(path: Path, wanted: MeshChoice = "auto", most_lost: float = MOST_LOST) -> Driving:
     """Find the face that a video is about.
+
+    Args:
+        path: The video, or a still image.
+        wanted: By which mesh.
+        most_lost: Share of the frames in which the face may be away.
 
     Raises:
         VideoError: Not a readable video.
         UndrivableError: No face, or away too often.
+        ModuleNotFoundError: As :func:`mesh_kind`.
     """
     info = probe(path)
-    mesh = mesh_of(path).points
+    seen = mesh_of(path, wanted)
+    mesh = seen.points
     found = np.isfinite(mesh).all(axis=(1, 2))
     boxes, usable = face_boxes(mesh[:, list(LANDMARKS)], info.width, info.height)
     found &= usable
     lost = int((~found).sum())
     if not found.any():
         raise UndrivableError(f"{path}: no face in any of {len(found)} frames")
-    if lost > MOST_LOST * len(found):
+    if lost > most_lost * len(found):
+        first = int((~found).argmax())
         raise UndrivableError(
-            f"{path}: no face in {lost} of {len(found)} frames; at most {MOST_LOST:.0%} may lack it"
+            f"{path}: no face in {lost} of {len(found)} frames (first in frame {first}, by the "
+            f"{seen.kind} mesh); at most {most_lost:.0%} may lack it"
         )
     shown = _last_found(found)
     mesh, boxes = mesh[shown], boxes[shown]
@@ -120,24 +142,57 @@ def read_driving(path: Path) -> Driving:
         openings=np.linalg.norm(apart, axis=1),
         contour=mesh[:, list(CONTOUR)],
         lost=lost,
+        mesh=seen.kind,
     )
 
 
-def mesh_of(path: Path) -> Mesh:
+def mesh_kind(wanted: MeshChoice = "auto") -> MeshKind:
+    """Which mesh this machine will use.
+
+    Raises:
+        ModuleNotFoundError: The refined one is asked for, and its package is not there; says how
+            to get it.
+    """
+    if wanted == "plain":
+        return "plain"
+    lacks = lacking()
+    if lacks and wanted == "refined":
+        raise ModuleNotFoundError(f"the refined face mesh {lacks}, or take mesh=plain")
+    return "plain" if lacks else "refined"
+
+
+def mesh_of(path: Path, wanted: MeshChoice = "auto") -> Mesh:
     """The mesh of the face that a video is about, at 25 frames a second.
 
     Raises:
         VideoError: Not a readable video.
         UndrivableError: It cannot be looked for; no face is no error here, but NaN.
+        ModuleNotFoundError: As :func:`mesh_kind`.
     """
+    kind = mesh_kind(wanted)
+    finder = _MESHES[kind]
+    info = probe(path)
+    share = min(1.0, LONGEST_SIDE / max(info.width, info.height))
+    size = max(1, round(share * info.width)), max(1, round(share * info.height))
     with tempfile.TemporaryDirectory() as scratch:
         file = VideoFile(path, file_sha256(path))
-        reading = Reading(file, "driving", Sampling(1, FPS), [FACE_MESH], TrackStore(Path(scratch)))
-        reading.read_alone()
-        if FACE_MESH.id in reading.failures:
-            raise UndrivableError(f"{path}: {reading.failures[FACE_MESH.id]}")
-        points = reading.tracks[FACE_MESH.id]["landmarks"]
-    return Mesh(np.asarray(points, dtype=np.float32), "plain")
+        reading = Reading(file, "driving", Sampling(1, FPS), [finder], TrackStore(Path(scratch)))
+        reading.listen()
+        for number in range(reading.passes):
+            seen = 0
+            for piece in FrameReader(path, fps=FPS):
+                reading.feed(number, piece if share == 1 else _shrunk(piece, size))
+                seen += len(piece)
+            reading.finish(number, seen)
+        if finder.id in reading.failures:
+            raise UndrivableError(f"{path}: {reading.failures[finder.id]}")
+        points = np.asarray(reading.tracks[finder.id]["landmarks"], dtype=np.float32)
+    scale = np.array([info.width, info.height]) / size
+    return Mesh((points * scale).astype(np.float32), kind)
+
+
+def _shrunk(frames: Frames, size: tuple[int, int]) -> Frames:
+    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
 
 
 def face_boxes(
@@ -171,14 +226,12 @@ def over_boxes(points: NDArray[np.floating], boxes: NDArray[np.int64]) -> NDArra
     return np.asarray(((points - origin) / size).transpose(0, 2, 1), dtype=np.float32)
 
 
-def chosen_frames(path: Path, wanted: list[int]) -> list[Frame]:
-    """Some frames, uint8 RGB [H, W, 3], each as often as it is asked for."""
-    kept: dict[int, Frame] = {}
-    asked = set(wanted)
+def frames_at(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, Frame]]:
+    """Some frames with their numbers, uint8 RGB [H, W, 3], in order of time, each once."""
+    asked = set(numbers)
     for number, frame in enumerate(_forward(path)):
         if number in asked:
-            kept[number] = frame.copy()
-    return [kept[number] for number in wanted]
+            yield number, frame
 
 
 def played(path: Path, frames: int, count: int) -> Iterator[Frame]:

@@ -41,7 +41,18 @@ def paste(
     top, bottom, left, right = (int(v) for v in box)
     swapped = frame.copy()
     swapped[top:bottom, left:right] = cv2.resize(face, (right - left, bottom - top))
+    hull = cv2.convexHull(contour.astype(np.int32))
     mask = np.zeros(frame.shape[:2], dtype=np.uint8)
-    cv2.fillConvexPoly(mask, cv2.convexHull(contour.astype(np.int32)), (255,))
-    share = (cv2.GaussianBlur(mask, _BLUR, _SIGMA) / 255)[:, :, None]
-    return (swapped * share + frame * (1 - share)).astype(np.uint8)
+    cv2.fillConvexPoly(mask, hull, (255,))
+    # Only where the mask can be anything but 0: of a large frame that is little.
+    x, y, w, h = cv2.boundingRect(hull)
+    here = (
+        slice(max(0, y - _BLUR[1]), max(0, y + h + _BLUR[1])),
+        slice(max(0, x - _BLUR[0]), max(0, x + w + _BLUR[0])),
+    )
+    blended = frame.copy()
+    if not mask[here].any():  # the face is outside, its box only just inside
+        return blended
+    share = (cv2.GaussianBlur(mask[here], _BLUR, _SIGMA) / 255)[:, :, None]
+    blended[here] = (swapped[here] * share + frame[here] * (1 - share)).astype(np.uint8)
+    return blended

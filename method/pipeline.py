@@ -1,20 +1,33 @@
 """IP-LAP from a video and a sound to a video: both stages, frame by frame, memory bounded.
 
-As inference_single.py of Weizhi-Zhong/IP_LAP @ 9b9dc03, with these differences. Every driven frame
-comes out exactly once (there the first result is written three times and the last two frames are
-lost); a frame without a face borrows the box and landmarks of the one before (there the run ends);
-the mesh is the plain one of 468 points (there refined lips, 478); the face is put back inside the
-mesh's contour (there inside dlib's 68 points, found once more); only the result is written.
+As inference_single.py of Weizhi-Zhong/IP_LAP @ 9b9dc03, with these differences. With ``compat`` the
+first four are as there.
+
+- Every frame comes out once. There, of L windows of sound, L - 2 results, the first of them three
+  times.
+- The video lasts as long as the sound, and silence follows it. There it ends with the last window
+  that is whole, four frames earlier.
+- A frame without a face borrows the box and landmarks of the one before, in up to a tenth of the
+  frames. There the run ends.
+- Every length of video and sound can be driven. There some end with an IndexError.
+- The mesh is the refined one where its package is installed, else the plain one (``mesh``). There
+  it is refined, of the face that the detector is surest of; here of the clip's.
+- The face is put back inside the mesh's contour. There inside dlib's 68 points, found once more.
+- Only the result is written, once, by x264. There the sketch beside it, by way of an MPEG-4 file.
+- A still image is a video of one frame. There it ends with a NameError.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
+from typing import Literal, Protocol
 
-import cv2
+import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,20 +35,42 @@ from torch import Tensor
 
 from evaluation.video import Audio, read_audio
 from evaluation.video_writer import Encoding, VideoWriter
-from method import choices, driving, mel
-from method.driving import FPS, Driving, Frame
-from method.landmark_generator import REFERENCES, WINDOW, LandmarkGenerator
-from method.pasting import paste
+from method import choices, driving, mel, schedule
+from method.driving import FPS, MOST_LOST, Driving, Frame, MeshChoice, UndrivableError
+from method.landmark_generator import REFERENCES, LandmarkGenerator
+from method.pasting import cut_face, paste
 from method.renderer import SIDE, References, Renderer
+from method.schedule import Schedule, ScheduleError
 from method.sketches import sketch
 
 RENDERED = 25  # reference images
-_BEFORE = WINDOW // 2  # frames of a window before the one that is made
 _AT_ONCE = 32  # windows of landmarks
 _ENCODING = Encoding(crf=12)
 
-Told = Callable[[int, int], None]
-"""Called with (frames done, frames in all)."""
+Precision = Literal["float32", "bf16", "fp16"]
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Told(Protocol):
+    """Hears of progress."""
+
+    def __call__(self, done: int, total: int, /) -> object:
+        """So many frames are done."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may be chosen.
+
+    Attributes:
+        compat: Times as in the official script, faults included.
+        mesh: By which the face is found.
+        precision: Of stage 2, which is nearly all of the work; others than float32 by autocast.
+    """
+
+    compat: bool = False
+    mesh: MeshChoice = "auto"
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True)
@@ -56,51 +91,77 @@ def generate(
     video: Path,
     audio: Path,
     out: Path,
-    told: Told = lambda *_: None,
+    told: Told | None = None,
+    settings: Settings = Settings(),
 ) -> Driving:
     """Let the face of a video say what is heard.
 
     Args:
         models: Both stages.
-        video: Whose face; played forward and backward as long as the sound lasts.
+        video: Whose face; played forward and backward as long as the sound lasts. A still image is
+            a video of one frame.
         audio: What it says: a file with an audio stream, or the video itself.
-        out: MP4 at 25 frames a second and the video's size, with the sound.
+        out: MP4 at 25 frames a second and the video's size, with the sound. It appears when it is
+            whole.
         told: Hears of progress.
+        settings: What may be chosen.
 
     Returns:
         What was found in the video.
 
     Raises:
         VideoError: A file cannot be read.
-        UndrivableError: No face, no sound.
+        UndrivableError: No face; no sound, or none that can be carried over.
+        ModuleNotFoundError: The refined mesh is asked for, and its package is not there.
     """
-    sound = read_audio(audio, mel.RATE, mono=True)
-    if sound is None:
-        raise driving.UndrivableError(f"{audio}: no sound to drive with")
-    face = driving.read_driving(video)
-    count = len(face) if audio == video else max(1, round(len(sound.samples) / mel.RATE * FPS))
-    windows = sound_windows(sound, count)
-    order = choices.driven(len(face), count)
-    references = see(models.renderer, face)
-    sketches = drawn(models.landmarks, face, windows, order)
-    frames = driving.played(video, len(face), count)
+    sound, carried = read_audio(audio, mel.RATE, mono=True), read_audio(audio)
+    if sound is None or carried is None:
+        raise UndrivableError(f"{audio}: no sound to drive with: no audio stream, or an empty one")
+    _check_writable(carried, audio)
+    face = driving.read_driving(video, settings.mesh, 0 if settings.compat else MOST_LOST)
+    if settings.compat:
+        try:
+            plan = schedule.official(sound, len(face))
+        except ScheduleError as error:
+            raise UndrivableError(f"{video}, {audio}: {error}; leave compat off") from error
+    else:
+        count = len(face) if audio == video else max(1, round(len(sound.samples) / mel.RATE * FPS))
+        plan = schedule.every_frame(sound, len(face), count)
+    references = see(models.renderer, face, settings.precision)
+    sketches = drawn(models.landmarks, face, plan)
+    shown = driving.played(video, len(face), plan.rendered.stop)
+    frames = islice(shown, plan.rendered.start, None)
     first = next(frames)
     height, width = first.shape[:2]
     with VideoWriter(
-        out,
-        width=width,
-        height=height,
-        fps=Fraction(FPS),
-        encoding=_ENCODING,
-        audio=read_audio(audio),
+        out, width=width, height=height, fps=Fraction(FPS), encoding=_ENCODING, audio=carried
     ) as writer:
-        for done, (number, seen) in enumerate(zip(order, _rest(first, frames), strict=True)):
+        written = 0
+        for place, seen in zip(plan.rendered, _rest(first, frames), strict=True):
+            number = plan.frames[place]
             box, contour = face.boxes[number], face.contour[number]
-            upper, heard = picture(seen, box), windows[done]
-            made = render(models.renderer, upper, next(sketches), references, heard)
-            writer.add(paste(seen, made, box, contour)[None])
-            told(done + 1, count)
+            upper, heard = picture(seen, box), plan.windows[place]
+            made = render(
+                models.renderer, upper, next(sketches), references, heard, settings.precision
+            )
+            result = paste(seen, made, box, contour)[None]
+            for _ in range(1 if written else plan.first):
+                writer.add(result)
+                written += 1
+            if told is not None:
+                told(written, len(plan))
     return face
+
+
+def _check_writable(sound: Audio, path: Path) -> None:
+    rates = sorted(av.Codec("aac", "w").audio_rates or ())
+    channels = sound.samples.shape[1]
+    if channels > 2 or sound.rate not in rates:
+        raise UndrivableError(
+            f"{path}: {channels} channels at {sound.rate} Hz; the result's AAC takes 1 or 2 at "
+            f"{', '.join(map(str, rates))} Hz. Convert it first: ffmpeg -i {path.name} -ac 2 "
+            "-ar 48000 sound.wav"
+        )
 
 
 def _rest(first: Frame, others: Iterator[Frame]) -> Iterator[Frame]:
@@ -108,30 +169,9 @@ def _rest(first: Frame, others: Iterator[Frame]) -> Iterator[Frame]:
     yield from others
 
 
-def sound_windows(sound: Audio, count: int) -> NDArray[np.float32]:
-    """What is heard around each frame: 0.2 s that begin two frames before it.
-
-    The official code leaves out the last frames, whose windows are not whole; here silence follows.
-
-    Args:
-        sound: At 16 kHz, mono.
-        count: Of frames.
-
-    Returns:
-        float32 [count, 80, 16].
-    """
-    heard = mel.mel_spectrogram(sound.samples[:, 0])
-    starts = [mel.window_start(max(0, frame - _BEFORE)) for frame in range(count)]
-    short = max(0, starts[-1] + mel.COLUMNS - heard.shape[1])
-    heard = np.pad(heard, ((0, 0), (0, short)), constant_values=mel.SILENCE)
-    return np.stack([heard[:, s : s + mel.COLUMNS] for s in starts]).astype(np.float32)
-
-
 def picture(frame: Frame, box: NDArray[np.int64]) -> NDArray[np.float32]:
     """The face that is cut out of a frame, BGR 0..1, float32 [3, 128, 128]."""
-    top, bottom, left, right = (int(v) for v in box)
-    cut = cv2.resize(np.ascontiguousarray(frame[top:bottom, left:right, ::-1]), (SIDE, SIDE))
-    return np.asarray(cut.transpose(2, 0, 1) / 255.0, dtype=np.float32)
+    return np.asarray(cut_face(frame, box).transpose(2, 0, 1) / 255.0, dtype=np.float32)
 
 
 def drawing(landmarks: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float32]:
@@ -140,15 +180,23 @@ def drawing(landmarks: NDArray[np.floating], size: tuple[int, int]) -> NDArray[n
     return np.broadcast_to(lines, (3, SIDE, SIDE))
 
 
+def _at(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=_TYPES[precision])
+
+
 @torch.inference_mode()
-def see(renderer: Renderer, face: Driving) -> References:
+def see(renderer: Renderer, face: Driving, precision: Precision = "float32") -> References:
     """The reference images, by how far their mouths are open, and their features."""
     picks = choices.references(face.openings, RENDERED)
-    frames = driving.chosen_frames(face.path, picks)
-    images = [picture(frame, face.boxes[i]) for frame, i in zip(frames, picks, strict=True)]
+    # Cut out as they come: 25 whole frames may be more than fits.
+    cut = {i: picture(frame, face.boxes[i]) for i, frame in driving.frames_at(face.path, picks)}
+    images = [cut[i] for i in picks]
     drawings = [drawing(face.landmarks[i], face.size(i)) for i in picks]
     device = next(renderer.parameters()).device
-    return renderer.look(*(_batch(x, device) for x in (images, drawings)))
+    with _at(precision, device):
+        return renderer.look(*(_batch(x, device) for x in (images, drawings)))
 
 
 def _batch(pictures: list[NDArray[np.float32]], device: torch.device) -> Tensor:
@@ -157,33 +205,30 @@ def _batch(pictures: list[NDArray[np.float32]], device: torch.device) -> Tensor:
 
 @torch.inference_mode()
 def drawn(
-    generator: LandmarkGenerator, face: Driving, windows: NDArray[np.float32], order: list[int]
+    generator: LandmarkGenerator, face: Driving, plan: Schedule
 ) -> Iterator[NDArray[np.float32]]:
-    """For every frame the sketches of the five around it, float32 [5, 3, 128, 128].
-
-    Each window is inferred as a whole, so a frame's lips differ a little from window to window.
-    """
+    """For every place that is rendered the sketches of the five around it, [5, 3, 128, 128]."""
     device = next(generator.parameters()).device
     picks = choices.references(face.openings, REFERENCES)
     known = (face.pose[picks], face.content[picks])
     ref_pose, ref_content = (torch.from_numpy(x)[None].to(device) for x in known)
-    count = len(order)
-    for start in range(0, count, _AT_ONCE):
-        middles = np.arange(start, min(start + _AT_ONCE, count))
-        around = (middles[:, None] + np.arange(-_BEFORE, WINDOW - _BEFORE)).clip(0, count - 1)
-        shown = np.asarray(order)[around]  # [B, 5] frames of the video
+    numbers = np.asarray(plan.frames)
+    for start in range(plan.rendered.start, plan.rendered.stop, _AT_ONCE):
+        middles = np.arange(start, min(start + _AT_ONCE, plan.rendered.stop))
+        around = plan.around(middles)  # [B, 5] places
+        shown = numbers[around]  # [B, 5] frames of the video
         pose = face.pose[shown]  # [B, 5, 2, 74]
         batch = len(middles)
         content = generator(
-            torch.from_numpy(windows[around][:, :, None]).to(device),
+            torch.from_numpy(plan.windows[around][:, :, None]).to(device),
             torch.from_numpy(pose).to(device),
             ref_pose.expand(batch, -1, -1, -1),
             ref_content.expand(batch, -1, -1, -1),
         )
-        inferred = content.view(batch, WINDOW, 2, -1).cpu().numpy()
+        inferred = content.view(batch, len(around[0]), 2, -1).cpu().numpy()
         whole = np.concatenate([pose, inferred], axis=3)  # [B, 5, 2, 131]
-        for row, numbers in zip(whole, shown, strict=True):
-            yield np.stack([drawing(x, face.size(i)) for x, i in zip(row, numbers, strict=True)])
+        for row, frames in zip(whole, shown, strict=True):
+            yield np.stack([drawing(x, face.size(i)) for x, i in zip(row, frames, strict=True)])
 
 
 @torch.inference_mode()
@@ -193,11 +238,13 @@ def render(
     sketches: NDArray[np.float32],
     references: References,
     window: NDArray[np.float32],
+    precision: Precision = "float32",
 ) -> Frame:
     """One face, uint8 RGB [128, 128, 3], cut off and not rounded."""
     device = references.images.device
     upper, lines = (torch.from_numpy(x)[None].to(device) for x in (face, sketches))
     heard = torch.from_numpy(window)[None, None].to(device)
-    made, _ = renderer.render(upper, lines, references, heard)
-    bgr = (made[0].permute(1, 2, 0).cpu().numpy() * 255).astype(np.uint8)
+    with _at(precision, device):
+        made, _ = renderer.render(upper, lines, references, heard)
+    bgr = (made[0].float().permute(1, 2, 0).cpu().numpy() * 255).astype(np.uint8)
     return np.ascontiguousarray(bgr[:, :, ::-1])

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from evaluation.arguments import ArgumentError
 from evaluation.dataset import DatasetError
 from evaluation.machine import MachineError, machine_error
 from evaluation.plan import UnusableInputError
@@ -21,6 +22,7 @@ from evaluation.registry import BrokenPluginError, UnknownNameError, load, names
 from metrics.assets import AssetCorruptError, AssetMissingError, AssetUnreachableError
 
 _USER_ERRORS = (
+    ArgumentError,
     AssetCorruptError,
     AssetMissingError,
     AssetUnreachableError,

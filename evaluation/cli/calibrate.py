@@ -14,6 +14,7 @@ from evaluation.calibration import compare, known
 from evaluation.calibration.compare import Row
 from evaluation.cli import options
 from evaluation.cli.console import bring_what_is_needed, console, unit_bar
+from evaluation.generator import made
 from evaluation.plan import UnusableInputError
 from evaluation.registry import cards_of, load_dataset, load_generator, load_metrics, names
 from evaluation.store import TrackStore
@@ -97,7 +98,7 @@ def _sample_pair(folder: Path, *, download: bool) -> tuple[Path, Path]:
     if download:
         bring_what_is_needed(dataset.spec.assets)
     sample = next(s for s in dataset.samples(None) if s.id == _SAMPLE)
-    generated = load_generator(_DAMAGE).generate(sample, folder / f"{_DAMAGE}.mp4", 0)
+    generated = made(load_generator(_DAMAGE).generate(sample, folder / f"{_DAMAGE}.mp4", 0)).video
     return generated, sample.video
 
 

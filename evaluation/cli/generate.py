@@ -8,7 +8,7 @@ import click
 
 from evaluation.cli import options
 from evaluation.cli.console import bring_what_is_needed, check_device, console, unit_bar
-from evaluation.generator import GenerationError
+from evaluation.generator import GenerationError, made
 from evaluation.plan import UnusableInputError
 from evaluation.registry import load_generator
 from evaluation.sample import Sample
@@ -16,7 +16,7 @@ from metrics.assets import AssetCorruptError, AssetMissingError, locate
 
 
 @click.command(short_help="One clip by one generator.")
-@click.argument("name", metavar="GENERATOR")
+@click.argument("name", metavar="GENERATOR[:KEY=VALUE,...]")
 @click.option("--video", type=options.Folder(), required=True, help="The face to drive.")
 @click.option(
     "--audio", type=options.Folder(), help="What it says; the video's own sound if not given."
@@ -29,15 +29,21 @@ def generate(
 ) -> None:
     """Let GENERATOR make one clip, outside any suite.
 
+    Arguments of a generator stand after a colon; a bare one means true. Which there are, with their
+    defaults: talkbench list generators
+
     \b
     Examples:
       talkbench generate iplap --video speaker.mp4 --audio speech.wav -o out.mp4
+      talkbench generate iplap:compat,mesh=plain --video speaker.mp4 -o out.mp4
       talkbench generate mouth-blur --video speaker.mp4 -o blurred.mp4
     """
     generator = load_generator(name)
     for path in (video, audio):
         if path is not None and not path.is_file():
             raise UnusableInputError(f"{path}: no such file")
+        if path is not None and out.exists() and out.samefile(path):
+            raise UnusableInputError(f"{out} is to be read; choose another file with -o")
     if download:
         bring_what_is_needed(generator.spec.assets)
     try:
@@ -52,7 +58,9 @@ def generate(
         with unit_bar() as told:
             if hasattr(generator, "told"):
                 generator.told = lambda done, total: told(done, total, f"{name}: frames")
-            made = generator.generate(sample, out, seed)
+            clip = made(generator.generate(sample, out, seed))
     except GenerationError as error:
         raise click.ClickException(str(error)) from error
-    console.print(f"Written: {made}", highlight=False, soft_wrap=True)
+    console.print(f"Written: {clip.video}", highlight=False, soft_wrap=True, markup=False)
+    for what, value in clip.notes.items():
+        console.print(f"{what}: {value}", highlight=False, soft_wrap=True, markup=False)

@@ -14,6 +14,7 @@ from evaluation.registry import (
     BrokenPluginError,
     Listed,
     cards_of,
+    generator_arguments,
     listing,
     load_dataset,
     names,
@@ -50,7 +51,12 @@ def list_(kind: str) -> None:
 
 def _generators() -> Iterable[_Row]:
     for entry in listing("generators"):
-        yield _row(entry, lambda g: (g.spec.version, g.spec.about, g.spec.assets))
+        yield _row(entry, lambda g: (g.spec.version, g.spec.about, g.spec.assets), _takes)
+
+
+def _takes(name: str) -> str:
+    takes = generator_arguments(name)
+    return f"; takes {takes}" if takes else ""
 
 
 def _datasets() -> Iterable[_Row]:
@@ -87,11 +93,16 @@ _ROWS: dict[str, Callable[[], Iterable[_Row]]] = {
 }
 
 
-def _row(entry: Listed, facts: Callable[..., tuple[str, str, tuple[str, ...]]]) -> _Row:
+def _row(
+    entry: Listed,
+    facts: Callable[..., tuple[str, str, tuple[str, ...]]],
+    more: Callable[[str], str] = lambda _: "",
+) -> _Row:
     if entry.error:
         return (entry.name, "", "", entry.origin, f"[red]{escape(entry.error)}[/]")
     try:
         version, about, needed = facts(entry.part)
+        about += more(entry.name)
     except (AttributeError, LookupError, ImportError) as error:
         return (entry.name, "", "", entry.origin, f"[red]{escape(str(error))}[/]")
     return (entry.name, version, about, entry.origin, _state(needed))

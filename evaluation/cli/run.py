@@ -19,8 +19,9 @@ from evaluation.registry import load_dataset, load_generator, load_metrics, load
     "--generator",
     "generator_names",
     multiple=True,
-    metavar="NAME",
-    help="Repeat for more; the suite's own choice if not given. See: talkbench list generators",
+    metavar="NAME[:KEY=VALUE,...]",
+    help="Repeat for more; the suite's own choice if not given. Arguments make another row: "
+    "iplap:mesh=plain,precision=bf16. See: talkbench list generators",
 )
 @options.metrics
 @click.option(

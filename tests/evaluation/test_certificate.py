@@ -375,7 +375,7 @@ def test_a_chain_gives_the_first_ones_video_and_sound_to_the_next(tmp_path, writ
         id="a", speaker="a", video=clip, audio=clip if audible else None, reference=clip
     )
     chain = Chain(Louder("one", 10), Louder("two", 30))
-    path = chain.generate(sample, tmp_path / "out.mp4", 0)
+    path = chain.generate(sample, tmp_path / "out.mp4", 0).video
     shown = np.concatenate(list(FrameReader(path)))
     assert np.array_equal(shown, (pixels // 2 + 10) // 2 + 30)
     if audible:
