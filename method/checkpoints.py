@@ -131,10 +131,14 @@ def trained_on(path: Path) -> tuple[str, ...] | None:
     """Names of the data sets that a checkpoint says it was trained on; None if it does not.
 
     Raises:
-        CheckpointError: Not a file of tensors.
+        CheckpointError: Not a file of tensors, or no names.
     """
     names = _read(path, str(path)).get(_TRAINED_ON)
-    return None if names is None else tuple(map(str, names))
+    if names is None:
+        return None
+    if not isinstance(names, list):
+        raise CheckpointError(f"{path}: {_TRAINED_ON} is no list of names, but {names!r}")
+    return tuple(map(str, names))
 
 
 def _filled(build: Callable[[dict[str, int]], M], source: Source, rules: Rules) -> M:
