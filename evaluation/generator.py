@@ -29,6 +29,7 @@ class GeneratorSpec:
         about: One sentence.
         weights_sha256: Of what it loads, empty where it loads nothing.
         trained_on: Names of data sets, for contamination marks.
+        optimises: Metric families whose network or score it was trained with.
         licence: Of code and weights.
         source: Paper and code with commit.
         assets: Names in the asset table that must be present.
@@ -40,6 +41,7 @@ class GeneratorSpec:
     about: str
     weights_sha256: str = ""
     trained_on: tuple[str, ...] = ()
+    optimises: tuple[str, ...] = ()
     licence: str = ""
     source: str = ""
     assets: tuple[str, ...] = ()
@@ -52,10 +54,13 @@ class Made:
     Attributes:
         video: Where it is.
         notes: Kept beside the video: ``{"mesh": "plain", "frames without a face": 3}``.
+        peak_mb: Most memory that a process of its own took; None where it worked in the harness's,
+            which is measured there.
     """
 
     video: Path
     notes: Mapping[str, str | int] = field(default_factory=dict)
+    peak_mb: float | None = None
 
 
 @runtime_checkable
@@ -93,7 +98,7 @@ def made(answer: object) -> Made:
     """
     if isinstance(answer, Made):
         notes = {str(k): v if isinstance(v, int) else str(v) for k, v in answer.notes.items()}
-        return Made(Path(answer.video), notes)
+        return Made(Path(answer.video), notes, answer.peak_mb)
     if isinstance(answer, Path | str):
         return Made(Path(answer))
     raise GenerationError(f"returned {answer!r} where the video's path was expected")
