@@ -15,6 +15,7 @@ from typing import Any
 
 from evaluation.arguments import ArgumentError, Configured, arguments_of, make, split
 from evaluation.dataset import Dataset
+from evaluation.finished import names_finished, read_finished
 from evaluation.generator import Generator
 from evaluation.suite import Suite
 from metrics import Metric
@@ -68,11 +69,16 @@ def listing(kind: str) -> list[Listed]:
 def load_generator(name: str) -> Generator:
     """A generator by name, with arguments where some are given: ``iplap:mesh=plain,compat``.
 
+    ``NAME=WHERE`` are finished videos (:meth:`evaluation.finished.FinishedVideos.read`).
+
     Raises:
         UnknownNameError: Nothing has that name.
         BrokenPluginError: It cannot be loaded.
         ArgumentError: It takes no such argument, or not this value.
+        DatasetError: No finished videos where they were named.
     """
+    if names_finished(name):
+        return read_finished(name)
     bare, given = split(name)
     part, written = _loaded("generators", bare, lambda maker: make(bare, maker, given))
     generator: Generator = _checked(part, Generator, "generator", bare)

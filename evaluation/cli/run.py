@@ -21,7 +21,8 @@ from evaluation.registry import load_dataset, load_generator, load_metrics, load
     multiple=True,
     metavar="NAME[:KEY=VALUE,...]",
     help="Repeat for more; the suite's own choice if not given. Arguments make another row: "
-    "iplap:mesh=plain,precision=bf16. See: talkbench list generators",
+    "iplap:mesh=plain,precision=bf16. NAME=DIR are finished videos. See: talkbench list "
+    "generators",
 )
 @options.metrics
 @click.option(
