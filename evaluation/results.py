@@ -198,7 +198,6 @@ def write_results(root: Path, results: Results) -> None:
             "certificate": {"clips": results.floors.clips, "remarks": results.floors.remarks},
             "estimates": [asdict(e) for e in results.estimates.values()],
             "differences": [asdict(d) for d in results.differences.values()],
-            "costs": [{"generator": g, **asdict(c)} for g, c in results.costs.items()],
         },
     )
 

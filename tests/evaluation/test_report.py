@@ -362,8 +362,13 @@ def test_costs_stand_in_every_format(results, report):
         ["truth", DASH, DASH, "78", "cuda:0, cpu", "1"],
         ["tie\\_1", "0.123", "812", DASH, "cpu", "3"],
     ]
-    kept = json.loads(files["results.json"])["costs"][0]
-    assert (kept["generator"], kept["clips"], kept["seconds_per_frame"]) == ("tie_1", 3, 0.123456)
+    kept = next(csv.DictReader(files["costs.csv"].splitlines()))
+    assert (kept["generator"], kept["clips"], kept["seconds_per_frame"]) == (
+        "tie_1",
+        "3",
+        "0.123456",
+    )
+    assert files["results.json"] == report(results)["results.json"]
     page = next(t for t in Page(files["index.html"]).tables if "s a frame" in str(t[0]))
     shown = [cell[1].split("\n")[0] for cell in page[2]]
     assert shown == ["tie_1", "0.123", "812", DASH, "cpu", "3"]
@@ -481,7 +486,15 @@ def test_an_unknown_format_is_refused(results, tmp_path):
 
 def test_what_is_written_is_returned_and_nothing_else_is_there(results, tmp_path):
     written = write_report(tmp_path, results, tmp_path / "out", FORMATS)
-    names = ["index.html", "results.md", "results.csv", "clips.csv", "results.tex", "results.json"]
+    names = [
+        "index.html",
+        "results.md",
+        "results.csv",
+        "clips.csv",
+        "costs.csv",
+        "results.tex",
+        "results.json",
+    ]
     assert [p.name for p in written] == names
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(names)
 
