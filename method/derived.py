@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -16,19 +17,29 @@ class Derived:
 
     def __init__(self, make: Callable[..., Tensor]) -> None:
         self._make = make
-        self._weights: list[Tensor] = []
-        self._versions: list[int] = []
-        self._made: Tensor | None = None
+        self._last: _Made | None = None
 
     def of(self, *weights: Tensor) -> Tensor:
         """What is made of these, without gradients."""
-        versions = [x._version for x in weights]  # noqa: SLF001 - no public sign of a change
-        if self._made is None or versions != self._versions or not self._same(weights):
-            # Aliases, not copies; while they are held nothing else can stand at their address.
-            self._weights = [x.detach() for x in weights]
-            self._versions = versions
-            self._made = self._make(*self._weights)
-        return self._made
+        last = self._last
+        if last is None or not last.fits(weights):
+            # Aliases, not copies: while they are held nothing else can stand at their address.
+            held = tuple(x.detach() for x in weights)
+            # In one assignment, because other threads look here, too.
+            last = self._last = _Made(held, _versions(weights), self._make(*held))
+        return last.made
 
-    def _same(self, weights: tuple[Tensor, ...]) -> bool:
-        return [x.data_ptr() for x in weights] == [x.data_ptr() for x in self._weights]
+
+class _Made(NamedTuple):
+    weights: tuple[Tensor, ...]
+    versions: list[int]
+    made: Tensor
+
+    def fits(self, weights: tuple[Tensor, ...]) -> bool:
+        """Whether it is made of these as they are now."""
+        here = [x.data_ptr() for x in weights] == [x.data_ptr() for x in self.weights]
+        return here and _versions(weights) == self.versions
+
+
+def _versions(weights: tuple[Tensor, ...]) -> list[int]:
+    return [x._version for x in weights]  # noqa: SLF001 - there is no public sign of a change

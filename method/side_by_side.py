@@ -47,11 +47,17 @@ def side_by_side(work: Callable[[_Part], _Made], parts: Sequence[_Part]) -> list
 def _pool(size: int, process: int) -> ThreadPoolExecutor:  # noqa: ARG001 - a fork has no threads
     """Threads that live on, with what torch and ``method.scratch`` keep for each."""
     ours = torch.get_num_threads()
-    pool = ThreadPoolExecutor(size, initializer=torch.set_num_threads, initargs=(1,))
-    # That counts for the thread itself, and for those that torch meets later: once all have
-    # started, it is taken back for these.
+    pool = ThreadPoolExecutor(size, initializer=_alone)
+    # What they say counts for those that torch meets later, too: once all of ours have started,
+    # it is taken back for these.
     started = Barrier(size)
     for _ in pool.map(lambda _: started.wait(), range(size)):
         pass
     torch.set_num_threads(ours)
     return pool
+
+
+def _alone() -> None:
+    """This thread's operations run on it alone."""
+    torch.get_num_threads()  # which gives a new thread the number of all; later it would undo ours
+    torch.set_num_threads(1)
