@@ -134,15 +134,18 @@ class Spade(nn.Module):
         self.conv_1 = Conv3x3(channels, channels)
         self.conv_2 = Conv3x3(channels, channels)
 
-    def modulations(self, condition: Tensor) -> Modulations:
-        """What the condition says: of it alone, whatever is modulated."""
-        return self.norm_1.modulation(condition), self.norm_2.modulation(condition)
-
-    def forward(self, x: Tensor, modulations: Modulations) -> Tensor:
+    def forward(self, x: Tensor, by: Modulations) -> Tensor:
         """[B, channels, H, W] -> the same shape."""
-        for conv, modulation in zip((self.conv_1, self.conv_2), modulations, strict=True):
+        for conv, modulation in zip((self.conv_1, self.conv_2), by, strict=True):
             x = conv(activated(x, modulation))
         return x
+
+
+def modulations(*conditions: tuple[Spade, Tensor]) -> list[Modulations]:
+    """What each Spade's condition says: of it alone, whatever is modulated."""
+    norms = [(norm, x) for spade, x in conditions for norm in (spade.norm_1, spade.norm_2)]
+    made = side_by_side(lambda each: each[0].modulation(each[1]), norms, on=conditions[0][1])
+    return list(zip(made[::2], made[1::2], strict=True))
 
 
 class Adain(nn.Module):
@@ -225,19 +228,16 @@ class AlignmentModule(nn.Module):
             [B, 256, H/2, W/2]: means over the references, weighted pixel by pixel.
         """
         small = F.interpolate(sketches, size=references.coarse.shape[3:], mode="nearest")
-        by = (
-            self.spade_1.modulations(small),
-            self.spade_2.modulations(small),
-            self.spade_3.modulations(sketches),
-        )
-        sums = side_by_side(lambda some: self._shown(some, by), references.split(shares(sketches)))
+        by = modulations((self.spade_1, small), (self.spade_2, small), (self.spade_3, sketches))
+        parts = references.split(shares(sketches))
+        sums = side_by_side(lambda some: self._shown(some, by), parts, on=sketches)
         picture, fine, coarse, weight, coarse_weight = (
             torch.stack(parts).sum(dim=0) for parts in zip(*sums, strict=True)
         )
         weight, coarse_weight = weight + _LEAST_WEIGHT, coarse_weight + _LEAST_WEIGHT
         return picture / weight, fine / weight, coarse / coarse_weight
 
-    def _shown(self, references: References, by: tuple[Modulations, ...]) -> list[Tensor]:
+    def _shown(self, references: References, by: list[Modulations]) -> list[Tensor]:
         """Weighted sums of pictures and features, fine and coarse, and of the weights of both."""
         half = references.coarse.shape[3:]
         sums: list[Tensor] = []
@@ -312,15 +312,18 @@ class TranslationModule(nn.Module):
         Returns:
             float32 [B, 3, H, W], 0..1.
         """
+        by = modulations((self.spade_1, coarse), (self.spade_2, fine), (self.spade_3, picture))
+        (face,) = side_by_side(lambda heard: self._paint(seen, by, heard), [mels], on=seen)
+        return face
+
+    def _paint(self, seen: Tensor, by: list[Modulations], mels: Tensor) -> Tensor:
         sound = self.audio_encoder(mels).flatten(1)
         x = F.relu(self.fine_norm(self.fine(seen)))
         x = F.relu(self.coarse_norm(self.coarse(x)))  # [B, 256, H/2, W/2]
-        x = self.spade_1(x, self.spade_1.modulations(coarse))
-        x = self.adain_1(x, sound)
+        x = self.adain_1(self.spade_1(x, by[0]), sound)
         x = F.pixel_shuffle(x, 2)  # [B, 64, H, W]
-        x = self.spade_2(x, self.spade_2.modulations(fine))
-        x = self.adain_2(x, sound)
-        x = self.spade_3(x, self.spade_3.modulations(picture))
+        x = self.adain_2(self.spade_2(x, by[1]), sound)
+        x = self.spade_3(x, by[2])
         return torch.sigmoid(self.to_picture(F.leaky_relu(x, 0.01)))
 
 

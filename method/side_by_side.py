@@ -7,7 +7,7 @@ a busy machine each wait lasts until the scheduler comes round. Here every threa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from threading import Barrier
@@ -22,18 +22,21 @@ _Made = TypeVar("_Made")
 
 def shares(x: Tensor) -> int:
     """Into how many parts to split work on this: one where it runs elsewhere or has gradients."""
-    alone = torch.is_grad_enabled() or x.device.type != "cpu"
-    return 1 if alone else torch.get_num_threads()
+    here = torch.is_grad_enabled() or x.device.type != "cpu"
+    return 1 if here else torch.get_num_threads()
 
 
-def side_by_side(work: Callable[[_Part], _Made], parts: Sequence[_Part]) -> list[_Made]:
-    """What ``work`` makes of each part.
+def side_by_side(work: Callable[[_Part], _Made], parts: Iterable[_Part], on: Tensor) -> list[_Made]:
+    """What ``work`` makes of each part, in order.
 
-    A single one is worked on here, by all of torch's threads; several in a thread each, which is
-    all that their operations run on, and without gradients.
+    Args:
+        work: Called in several threads at a time, torch's operations on one each; where
+            :func:`shares` of ``on`` is one, here, one part after the other.
+        parts: A single one, too, is better off on one thread if its operations are short.
+        on: What is worked on, for where it lies.
     """
-    if len(parts) == 1:
-        return [work(parts[0])]
+    if shares(on) == 1:
+        return [work(part) for part in parts]
     inference = torch.is_inference_mode_enabled()  # no thread inherits it
 
     def alone(part: _Part) -> _Made:

@@ -18,7 +18,6 @@ from torch import Tensor, add, nn, sub
 
 from method.derived import Derived
 from method.scratch import scratch
-from method.side_by_side import shares, side_by_side
 
 _OUT, _IN = 4, 6  # sides of the tiles
 _FEWEST = 128  # channels; with fewer the changes of basis cost more than they save
@@ -80,23 +79,11 @@ def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
     """
     batch, _, height, width = x.shape
     made = x.new_empty(batch, height, width, kernels.shape[2])
-    last = x.permute(0, 2, 3, 1)
-    bands = [(item, rows) for item in range(batch) for rows in _bands(height, width, shares(x))]
-
-    def work(some: slice) -> None:
-        for item, rows in bands[some]:
-            _convolve_band(last[item], rows.start, kernels, bias, made[item, rows])
-
-    threads = min(shares(x), len(bands))
-    side_by_side(work, [slice(i, None, threads) for i in range(threads)])
+    band = _OUT * max(1, _TILES * _OUT // width)  # rows of pixels
+    for item, out in zip(x.permute(0, 2, 3, 1), made, strict=True):
+        for first in range(0, height, band):
+            _convolve_band(item, first, kernels, bias, out[first : first + band])
     return made.permute(0, 3, 1, 2)
-
-
-def _bands(height: int, width: int, threads: int) -> list[slice]:
-    """Rows of pixels that are worked on at a time; some for every thread."""
-    tiles, across = height // _OUT, width // _OUT
-    most = max(1, min(_TILES // across, -(-tiles // threads)))
-    return [slice(_OUT * i, _OUT * min(i + most, tiles)) for i in range(0, tiles, most)]
 
 
 def _convolve_band(
