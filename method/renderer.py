@@ -9,6 +9,9 @@ paints the lower half of the face from these, the sketches and the sound. Pictur
 What is known of a reference alone (its features) is computed once per clip, and what is known of
 the sketches alone (their modulations) once per frame: the official code computes both for every
 reference of every frame.
+
+On a CPU and without gradients some convolutions take shorter ways (``winograd``, ``composed``,
+``few``) and references go side by side; with gradients, or elsewhere, all is torch's own.
 """
 
 from __future__ import annotations

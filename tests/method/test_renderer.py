@@ -42,6 +42,15 @@ def test_renders_what_it_is_trained_for(renderer, threads, items):
         torch.testing.assert_close(ours, theirs.detach(), atol=1e-5, rtol=0)
 
 
+def test_items_do_not_touch_each_other(renderer):
+    given = inputs(2)
+    with torch.no_grad():
+        both = renderer(*given)
+        alone = [renderer(*(x[i : i + 1] for x in given)) for i in range(2)]
+    for ours, *theirs in zip(both, *alone, strict=True):
+        torch.testing.assert_close(ours, torch.cat(theirs), atol=1e-5, rtol=0)
+
+
 def test_training_is_seen(renderer):
     given = inputs()
     with torch.no_grad():

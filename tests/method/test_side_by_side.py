@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from method.scratch import scratch
-from method.side_by_side import shares, side_by_side
+from method.side_by_side import _pool, shares, side_by_side
 
 HERE = torch.ones(1)
 
@@ -32,6 +32,7 @@ def test_results_stand_in_order_and_every_thread_is_alone():
 
 
 def test_threads_that_torch_meets_later_have_all_of_its_own():
+    _pool.cache_clear()  # another test's threads may stand there already
     side_by_side(lambda _: None, range(3), HERE)
     seen = []
     thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
