@@ -85,9 +85,9 @@ def probe(path: Path) -> VideoInfo:
         VideoError: Not a video, damaged, empty, or without a video stream.
     """
     with open_container(path) as container:
-        stream = _video_stream(container, path)
+        stream = video_stream(container, path)
         audio = container.streams.audio
-        rotation = _rotation(path)
+        rotation = rotation_of(path)
         first = _seconds(stream.start_time, stream.time_base)
         width, height = stream.width, stream.height
         if rotation % 180:
@@ -122,7 +122,7 @@ def runs_at(path: Path, fps: int) -> bool:
     if probe(path).fps != fps:
         return False
     with open_container(path) as container:
-        begin, stream = earliest(container), _video_stream(container, path)
+        begin, stream = earliest(container), video_stream(container, path)
         times = []
         for packet in container.demux(stream):
             if packet.is_discard or (packet.size and (packet.pts is None or not packet.time_base)):
@@ -178,7 +178,7 @@ class FrameReader:
     def _thinned(self) -> Iterator[Frames]:
         for number, (frame, rotation) in enumerate(self._decoded()):
             if number % self.every == 0:
-                yield _upright(frame, rotation)
+                yield upright(frame, rotation)
 
     def _steady(self) -> Iterator[Frames]:
         rate = SteadyRate(self.fps or 1)
@@ -193,7 +193,7 @@ class FrameReader:
             clock = clock if frame.pts is None else frame.pts * tick - begin
             before, times = rate.of_frame(clock, length)
             clock += length or 1 / self.info.fps
-            pixels = _upright(frame, rotation)
+            pixels = upright(frame, rotation)
             yield from [pixels if last is None else last] * before
             yield from [pixels] * times
             last = pixels
@@ -202,10 +202,10 @@ class FrameReader:
 
     def _decoded(self) -> Iterator[tuple[av.VideoFrame, int]]:
         """Every sound frame of the file, with the degrees it is to be turned by."""
-        rotation = _rotation(self.path)
+        rotation = rotation_of(self.path)
         seen = discarded = 0
         with open_container(self.path) as container:
-            stream = _video_stream(container, self.path)
+            stream = video_stream(container, self.path)
             stream.thread_type = "AUTO"
             # A decoder that paints over damage flags it, but with threads not every time; one that
             # must give up does so every time, at the same frame.
@@ -304,7 +304,12 @@ def _seconds(time: int | None, base: Fraction | None) -> Fraction | None:
     return None if time is None or base is None else time * Fraction(base)
 
 
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The first video stream.
+
+    Raises:
+        VideoError: There is none.
+    """
     if not container.streams.video:
         raise VideoError(f"{path}: has no video stream")
     return container.streams.video[0]
@@ -326,18 +331,19 @@ def _expected(container: InputContainer, stream: VideoStream) -> int | None:
     return int(Fraction(container.duration, av.time_base) * rate)
 
 
-def _rotation(path: Path) -> int:
+def rotation_of(path: Path) -> int:
     """Degrees counter-clockwise to turn a decoded frame; needs the first frame."""
     with open_container(path) as container:
         try:
-            for frame in container.decode(_video_stream(container, path)):
+            for frame in container.decode(video_stream(container, path)):
                 return int(frame.rotation) % 360
         except (FFmpegError, ValueError) as error:
             raise VideoError(f"{path}: no frame can be decoded ({plain(error)})") from error
     raise VideoError(f"{path}: has no frames")
 
 
-def _upright(frame: av.VideoFrame, rotation: int) -> Frames:
+def upright(frame: av.VideoFrame, rotation: int) -> Frames:
+    """A decoded frame as uint8 RGB [H, W, 3], turned by ``rotation`` degrees."""
     # One thread: several are slower on small frames, and not repeatable to the last bit.
     pixels: Frames = np.asarray(frame.to_ndarray(format="rgb24", threads=1), dtype=np.uint8)
     return np.ascontiguousarray(np.rot90(pixels, k=rotation // 90)) if rotation else pixels
