@@ -17,6 +17,9 @@ from evaluation.store import write_json
 from metrics import MetricSpec
 
 MANIFEST = "run.json"
+SPLIT = "split"
+"""Setting: the hash of the data's own manifest (``split.jsonl``), where there is one."""
+
 _KEYS: dict[str, type | tuple[type, ...]] = {
     "suite": dict,
     "every": int,
@@ -68,6 +71,8 @@ def check_same_plan(plan: Plan, path: Path) -> str:
         **before["settings"],
     }
     for key in sorted(now.keys() | then.keys()):
+        if key == SPLIT and None in (now.get(key), then.get(key)):
+            continue  # to write down what the data are does not change them
         if now.get(key) != then.get(key):
             return (
                 f"{path.parent} holds a run with {key} {then.get(key)!r}; this one has "
@@ -108,7 +113,7 @@ def write_manifest(plan: Plan, path: Path) -> None:
             "every": plan.every,
             "seed": plan.seed,
             "limit": _limit(plan.limit, before),
-            "settings": dict(plan.settings),
+            "settings": _split_known(before) | dict(plan.settings),
             "generators": before.get("generators", {}) | generators,
             "metrics": before.get("metrics", {}) | metrics,
             "samples": samples,
@@ -116,6 +121,12 @@ def write_manifest(plan: Plan, path: Path) -> None:
             "commands": [*before.get("commands", []), command],
         },
     )
+
+
+def _split_known(before: Mapping[str, Any]) -> dict[str, str]:
+    """The data's manifest, which an earlier call may have seen and this one not."""
+    settings: Mapping[str, str] = before.get("settings", {})
+    return {key: settings[key] for key in settings if key == SPLIT}
 
 
 def _limit(now: int | None, before: Mapping[str, Any]) -> int | None:

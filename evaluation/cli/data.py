@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections import Counter
 from pathlib import Path
 
 import click
 
 from evaluation.cli import options
-from evaluation.cli.console import console, unit_bar
+from evaluation.cli.console import console, errors, unit_bar
+from evaluation.cli.findings import print_findings
+from evaluation.data_doctor import Diagnosis, examine
+from evaluation.dataset import Dataset, DatasetError
+from evaluation.datasets.folder import videos_in
 from evaluation.datasets.hdtf_annotations import read_annotations
 from evaluation.preparation import hdtf as hdtf_preparation
+from evaluation.registry import load_dataset, load_suite
+from evaluation.split_manifest import NAME, Manifest, make_manifest, read_split, write_split
 
 
 @click.group(short_help="Prepare datasets, write their manifests, find their faults.")
@@ -94,3 +102,118 @@ def hdtf(
         highlight=False,
     )
     raise click.exceptions.Exit(int(counts["failed"] + counts["missing"] > 0))
+
+
+@data.command(short_help="What a split is made of, without its media.")
+@click.argument("where", type=options.Folder(), metavar="DIR")
+@click.option(
+    "--dataset",
+    "dataset_name",
+    default="folder",
+    show_default=True,
+    help="Says which files are clips, and whose; a list is a dataset, too.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=options.Folder(),
+    required=True,
+    metavar="FILE",
+    help=f"Called {NAME} inside DIR, its hash travels into every run on DIR.",
+)
+@options.workers
+def manifest(where: Path, dataset_name: str, out: Path, workers: int) -> None:
+    """Write a manifest of the clips in DIR, and print its hash.
+
+    Per clip: id, speaker, length, rate, size, hashes of pictures and sound that survive another
+    encoding, sha256 of the file. Clips that cannot be read are told and not in it: exit code 1.
+
+    \b
+    Example:
+      talkbench data manifest hdtf --dataset hdtf-musetalk20 -o hdtf/split.jsonl
+    """
+    samples = load_dataset(dataset_name).samples(where)
+    clips = [(s.id, s.speaker, s.reference or s.video) for s in samples]
+    with unit_bar() as told:
+        made, unread = make_manifest(clips, workers, told)
+    write_split(out, made)
+    for clip, reason in unread.items():
+        errors.print(f"{clip}: {reason}", style="red", soft_wrap=True, highlight=False)
+    console.print(
+        f"{len(made.entries)} of {len(clips)} clips in {out}\n{made.hash}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    raise click.exceptions.Exit(int(bool(unread)))
+
+
+@data.command(short_help="What a copy of a split lacks beside its manifest.")
+@click.argument("suite_name", metavar="SUITE")
+@click.option("--data", "where", required=True, type=options.Folder(), help="The copy.")
+@click.option(
+    "--manifest",
+    "path",
+    type=options.Folder(),
+    metavar="FILE",
+    help=f"What it should be; DATA/{NAME}, if not given.",
+)
+@click.option("--format", "form", type=click.Choice(("table", "json")), default="table")
+@options.workers
+def doctor(suite_name: str, where: Path, path: Path | None, form: str, workers: int) -> None:
+    """Say which clips of a SUITE's data are not what the manifest says.
+
+    Missing, extra, re-encoded, trimmed, of another rate, size, sound or content; and which can
+    still be compared. Exit code 1 where clips are missing or different; 0 where all are the same
+    footage.
+    """
+    known = read_split(path or where / NAME)
+    found, refused = _clips_of(load_dataset(load_suite(suite_name).dataset), where, known)
+    with unit_bar() as told:
+        diagnosis = examine(known, found, workers, told)
+    if form == "json":
+        click.echo(json.dumps(_as_json(known, diagnosis, refused), indent=2))
+    else:
+        if refused:
+            console.print(f"{refused}\n", soft_wrap=True, style="yellow", highlight=False)
+        print_findings(diagnosis.findings)
+        _print_verdict(known, diagnosis)
+    raise click.exceptions.Exit(int(len(diagnosis.comparable) < len(known.entries)))
+
+
+def _clips_of(dataset: Dataset, where: Path, known: Manifest) -> tuple[dict[str, Path], str]:
+    """Files by id; where the dataset refuses the folder, those of the manifest's names, and why."""
+    try:
+        return {s.id: s.reference or s.video for s in dataset.samples(where)}, ""
+    except DatasetError as error:
+        there = videos_in(where)
+        said = f"{error} (files that are not in the manifest were not looked at)"
+        return {clip: there[clip] for clip in known.entries if clip in there}, said
+
+
+def _print_verdict(known: Manifest, diagnosis: Diagnosis) -> None:
+    counts = Counter(diagnosis.verdicts.values())
+    total, good = len(known.entries), len(diagnosis.comparable)
+    console.print(
+        f"{counts['same']} of {total} clips are the manifest's very files, "
+        f"{counts['re-encoded']} the same footage re-encoded, {counts['different']} different, "
+        f"{counts['missing']} missing. Manifest {known.hash[:16]}.",
+        highlight=False,
+    )
+    if good < total:
+        console.print(
+            f"{good} clips can still be compared. Numbers on them are of another set than "
+            f"numbers on all {total}: never put both into one table.",
+            highlight=False,
+        )
+    elif counts["re-encoded"]:
+        console.print("All can be compared; not to the last digit, for the re-encoding shows.")
+
+
+def _as_json(known: Manifest, diagnosis: Diagnosis, refused: str) -> dict[str, object]:
+    return {
+        "manifest": known.hash,
+        "refused": refused,
+        "clips": dict(diagnosis.verdicts),
+        "comparable": diagnosis.comparable,
+        "findings": [dataclasses.asdict(f) for f in diagnosis.findings],
+    }

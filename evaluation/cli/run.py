@@ -10,6 +10,7 @@ from evaluation.cli import options
 from evaluation.cli.console import bring_what_is_needed, carry_out
 from evaluation.plan import Plan, UnusableInputError
 from evaluation.registry import load_dataset, load_generator, load_metrics, load_suite
+from evaluation.split_manifest import split_of
 
 
 @click.command(short_help="Generators on a suite: generate, score, report.")
@@ -99,5 +100,5 @@ def plan_of(
         every=suite.every,
         limit=limit if limit is not None and limit < len(samples) else None,
         seed=seed,
-        settings={"data": str(data.resolve())} if data is not None else {},
+        settings={"data": str(data.resolve())} | split_of(data) if data is not None else {},
     )

@@ -13,6 +13,7 @@ from evaluation.datasets.folder import FolderDataset
 from evaluation.finished import FinishedVideos, read_finished
 from evaluation.plan import Plan, UnusableInputError
 from evaluation.registry import load_metrics
+from evaluation.split_manifest import split_of
 from evaluation.suite import Suite
 
 SCORE = Suite(
@@ -114,7 +115,8 @@ def score(
         every=every,
         limit=limit if limit is not None and limit < len(samples) else None,
         settings={"reference": str(reference.resolve())}
-        | ({"speaker": speaker} if speaker else {}),
+        | ({"speaker": speaker} if speaker else {})
+        | split_of(reference),
     )
     code = carry_out(plan, root, workers=workers, retry_failed=retry_failed, baseline=baseline)
     raise click.exceptions.Exit(code)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections import Counter
 from pathlib import Path
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from evaluation.cli import options
 from evaluation.cli.console import bring_what_is_needed, console, unit_bar
+from evaluation.cli.findings import print_findings
 from evaluation.finished import FinishedVideos
 from evaluation.registry import load_dataset, load_suite
-from evaluation.submission import Finding, check
-
-_SHOWN = 50
+from evaluation.submission import check
 
 
 @click.group(short_help="Check finished videos before they are scored.")
@@ -55,31 +51,10 @@ def validate(where: Path, suite_name: str, data: Path | None, form: str, downloa
         click.echo(json.dumps([dataclasses.asdict(f) for f in findings], indent=2))
     else:
         spoilt = {f.clip for f in problems}
-        _print(findings)
+        print_findings(findings)
         console.print(
             f"{sum(s.id not in spoilt for s in samples)} of {len(samples)} clips are as they "
             f"should be; {len(problems)} problems, {len(findings) - len(problems)} warnings.",
             highlight=False,
         )
     raise click.exceptions.Exit(int(bool(problems)))
-
-
-def _print(findings: list[Finding]) -> None:
-    if not findings:
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("clip", "what", "expected", "found"):
-        table.add_column(head, overflow="fold")
-    for finding in findings[:_SHOWN]:
-        style = "red" if finding.weight == "problem" else "yellow"
-        table.add_row(
-            Text(finding.clip),
-            Text(finding.what, style),
-            Text(finding.expected),
-            Text(finding.found),
-        )
-    console.print(table)
-    if len(findings) > _SHOWN:
-        kinds = Counter(f.what for f in findings[_SHOWN:])
-        rest = ", ".join(f"{count} {what}" for what, count in kinds.most_common())
-        console.print(f"… and {rest}; all with --format json", highlight=False)
