@@ -89,6 +89,7 @@ FAULTS = {
     "good": None,
     "swapped": None,
     "still": lambda p, s: {"pictures": p[40:], "sound": None},
+    "stillspeech": lambda p, s: {"pictures": p[13:-9], "sound": s[13 * 640 : -9 * 640]},
 }
 
 
@@ -97,7 +98,7 @@ def copies(tmp_path_factory):
     """The split, its manifest, and a copy of it with the faults."""
     truth, copy = tmp_path_factory.mktemp("truth"), tmp_path_factory.mktemp("copy")
     for number, (name, fault) in enumerate(FAULTS.items()):
-        pictures = scene(number, moving=name != "still")
+        pictures = scene(number, moving=not name.startswith("still"))
         sound = None if name in ("mutecopy", "mutehead", "still") else speech(number)
         write(truth / f"{name}.mp4", pictures, sound)
         if fault is not None:
@@ -138,6 +139,7 @@ def test_a_copy_of_the_split_is_the_same(copies):
         ("ends", ["trimmed"]),
         ("mutehead", ["trimmed"]),
         ("still", ["trimmed"]),
+        ("stillspeech", ["trimmed"]),
         ("longer", ["longer"]),
         ("slow", ["another rate"]),
         ("large", ["another size"]),
@@ -169,6 +171,7 @@ def test_every_planted_fault_is_found_and_no_other(diagnosis, clip, what):
         ("ends", "100 frames", "85 frames: 15 fewer, 10 at its start and 5 at its end"),
         ("mutehead", "100 frames", "70 frames: 30 fewer, 30 at its start and 0 at its end"),
         ("still", "100 frames", "60 frames: 40 fewer, it cannot be told where"),
+        ("stillspeech", "100 frames", "78 frames: 22 fewer, 13 at its start and 9 at its end"),
         ("longer", "100 frames", "112 frames: 12 more, 0 at its start and 12 at its end"),
         ("slow", "25 frames a second", "12.5 frames a second"),
         ("large", "96x64", "192x128"),
@@ -281,10 +284,10 @@ def test_the_commands(copies, tmp_path):
     call = ["data", "doctor", "folder", "--manifest", str(out), "--data"]
     answer = invoke(main, [*call, str(truth)])
     assert answer.exit_code == 0, answer.output
-    assert "22 of 22 clips are the manifest's very files" in answer.output
+    assert "23 of 23 clips are the manifest's very files" in answer.output
     answer = invoke(main, [*call, str(copy)])
     assert answer.exit_code == 1
-    assert "1 of 22 clips are the manifest's very files, 1 the same footage" in answer.output
+    assert "1 of 23 clips are the manifest's very files, 1 the same footage" in answer.output
     assert "2 clips can still be compared" in answer.output
     assert "never put both into one table" in answer.output
     answer = invoke(main, [*call, str(copy), "--format", "json"])
