@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,8 +17,9 @@ from rich.text import Text
 
 from evaluation.report.markdown import escape
 from evaluation.report.spreadsheet import guarded
-from leaderboards.boards import Band, Entry, Group
+from leaderboards.boards import Band, Entry, Group, site
 from leaderboards.ledger import Published
+from leaderboards.reproduce import Comparison
 
 _ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 _BY = {
@@ -134,3 +136,52 @@ def _notes(group: Group) -> list[str]:
         note if len(systems) == every else f"{', '.join(systems)}: {note}"
         for note, systems in notes.items()
     ]
+
+
+def comparisons(found: Sequence[Comparison], console: Console) -> None:
+    """Published and measured, line by line."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("metric", "published", "measured", "interval", "difference"):
+        table.add_column(name, justify="left" if name == "metric" else "right")
+    table.add_column("verdict")
+    table.add_column("by, nearest", overflow="fold", style="dim")
+    for one in found:
+        row, cell = one.published, one.measured
+        digits = max(row.decimals, 2)
+        ends = "" if cell.lo is None else f"{cell.lo:.{digits}f} to {cell.hi:.{digits}f}"
+        style = {"inside": "green", "outside": "red", "no interval": ""}[one.verdict]
+        table.add_row(
+            Text(f"{row.metric} {_ARROWS[row.direction]}"),
+            number(row),
+            f"{cell.value:.{digits}f}",
+            ends,
+            f"{one.difference:+.{digits}f}",
+            Text(one.verdict, style),
+            Text(_where(one)),
+        )
+    console.print(table)
+    counts = Counter(one.verdict for one in found)
+    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+
+
+def comparisons_json(found: Sequence[Comparison]) -> str:
+    """The same with all fields."""
+    rows = [
+        {
+            "published": asdict(one.published),
+            "measured": asdict(one.measured),
+            "difference": one.difference,
+            "verdict": one.verdict,
+            "nearest": None if one.nearest is None else asdict(one.nearest),
+        }
+        for one in found
+    ]
+    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+
+
+def _where(one: Comparison) -> str:
+    row = one.published
+    parts = [part for part in (row.paper or site(row), row.table, row.setting) if part]
+    if one.nearest is not None:
+        parts.append(f"closest: {one.nearest.metric}, {one.nearest.value:.4g}")
+    return ", ".join(parts)
