@@ -146,7 +146,7 @@ def filled(
     source: Source,
     rules: Rules,
     *,
-    of: str = "IP-LAP",
+    title: str = "",
     without: str | tuple[str, ...] = (),
 ) -> M:
     """A network with the weights of a checkpoint, every tensor used, ready for inference.
@@ -155,7 +155,7 @@ def filled(
         build: Makes the network of the measures that the checkpoint states; of none, the authors'.
         source: A file, or a state dict.
         rules: Official names as ours.
-        of: Whose network, for messages.
+        title: What the network is called in messages; by default IP-LAP's and its class.
         without: What the names of tensors that nobody needs here begin with.
 
     Raises:
@@ -168,7 +168,8 @@ def filled(
     ours = set(network.state_dict())
     weights = {renamed(k, rules): v for k, v in weights.items() if not k.startswith(without)}
     missing, extra = sorted(ours - set(weights)), sorted(set(weights) - ours)
-    what = f"{name}: not a checkpoint of {of}'s {type(network).__name__}"
+    title = title or f"IP-LAP's {type(network).__name__}"
+    what = f"{name}: not a checkpoint of {title}"
     if missing or extra:
         raise CheckpointError(
             f"{what}: {len(missing)} of {len(ours)} tensors missing{_first(missing)}, "

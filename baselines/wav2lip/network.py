@@ -89,7 +89,7 @@ def load_wav2lip(source: Source) -> Wav2Lip:
     Raises:
         CheckpointError: Not readable, or of another network.
     """
-    return filled(lambda sizes: Wav2Lip(**sizes), source, _RULES, of="Wav2Lip")
+    return filled(lambda sizes: Wav2Lip(**sizes), source, _RULES, title="Wav2Lip")
 
 
 def _residuals(channels: int, count: int) -> list[Block]:

@@ -67,7 +67,7 @@ def load_fan_s3fd(source: Source) -> FanS3FD:
     Raises:
         CheckpointError: Not readable, or of another network.
     """
-    return filled(lambda sizes: FanS3FD(**sizes), source, _RULES, of="face-alignment")
+    return filled(lambda sizes: FanS3FD(**sizes), source, _RULES, title="face-alignment's S3FD")
 
 
 def surest_faces(frames: Frames, network: FanS3FD) -> NDArray[np.float32]:
