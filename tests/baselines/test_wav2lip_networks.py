@@ -5,7 +5,6 @@ under the weights and inputs that are made by formula here.
 """
 
 import hashlib
-import re
 
 import numpy as np
 import pytest
@@ -19,16 +18,6 @@ from method.checkpoints import CheckpointError
 TOLERANCE = 1e-5  # in 0..1; other batch sizes and memory layouts differ by about 1e-6
 
 
-def named_officially(state, rules):
-    """Our names as theirs."""
-    found = {}
-    for key, value in state.items():
-        for pattern, name in rules:
-            key = re.sub(pattern, name, key)
-        found[key] = value
-    return found
-
-
 def fingerprint(state):
     """Of all names and shapes."""
     lines = "\n".join(f"{k} {tuple(v.shape)}" for k, v in sorted(state.items()))
@@ -36,17 +25,8 @@ def fingerprint(state):
 
 
 @pytest.fixture(scope="module")
-def weights(formula_weights):
-    names = (
-        (r"^(face_encoder|face_decoder)\.", r"\1_blocks."),
-        (r"^mel_encoder\.", "audio_encoder."),
-        (r"^to_picture\.", "output_block."),
-        (r"(?<=\.)conv\.(?=\w+$)", "conv_block.0."),
-        (r"(?<=\.)norm\.(?=\w+$)", "conv_block.1."),
-    )
-    with torch.device("meta"):
-        shapes = named_officially(Wav2Lip().state_dict(), names)
-    return formula_weights(shapes)
+def weights(wav2lip_weights):
+    return wav2lip_weights
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +118,7 @@ class TestCheckpoints:
 
 
 @pytest.fixture(scope="module")
-def detector(formula_weights):
+def detector(formula_weights, renamed):
     """S3FD with clearer scores than the formula's own, which lie around a half."""
     names = (
         *((rf"^vgg\.{at}\.", f"{name}.") for name, at in s3fd._VGG.items()),
@@ -147,7 +127,7 @@ def detector(formula_weights):
         (r"^L2Norm(\d)_3\.", r"conv\1_3_norm."),
     )
     with torch.device("meta"):
-        shapes = named_officially(s3fd.FanS3FD().state_dict(), names)
+        shapes = renamed(s3fd.FanS3FD().state_dict(), names)
     assert fingerprint(shapes) == (
         "90505009c0c337d930bd48444400914b8858ea4a95ec73aaace0d798c28427e2"
     )
