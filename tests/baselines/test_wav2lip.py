@@ -224,10 +224,10 @@ class TestPictures:
         face = np.zeros((3, 96, 96), np.float32)
         face[0] = 0.999  # blue, 254.7
         pasted = pictures.paste(frame, face, np.array([5, 45, 10, 40]))
+        assert (frame == 7).all()
         assert (pasted[5:45, 10:40] == [0, 0, 254]).all()
         pasted[5:45, 10:40] = 7
         assert np.array_equal(pasted, frame)
-        assert (frame == 7).all()
 
 
 @pytest.mark.assets
@@ -286,6 +286,10 @@ class TestPipeline:
         assert np.array_equal(np.stack(list(pipeline.played(talker, 3, 7))), expected)
         monkeypatch.setattr(pipeline, "frames_per_piece", lambda _: 2)
         assert np.array_equal(np.stack(list(pipeline.played(talker, 3, 7))), expected)
+
+    def test_a_videos_own_sound_does_not_end_it(self, make, man, tmp_path):
+        clip = write(tmp_path / "clip.mp4", man, tone(0.09))
+        assert len(make(clip, clip)) == 4
 
     def test_shorter_sound_ends_the_video(self, make, talker, man, tmp_path):
         gone = np.concatenate([man[:3], np.zeros_like(man)])  # no face where nothing is heard
