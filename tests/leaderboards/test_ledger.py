@@ -127,6 +127,15 @@ class TestGroups:
                 if not group.pooled:
                     assert len({(r.paper, r.source) for r in rows}) == 1
 
+    @pytest.mark.parametrize(
+        "field", ["metric", "split", "setting", "table", "printed_benchmark", "paper", "source"]
+    )
+    def test_what_differs_in_one_thing_is_apart(self, ledger, field):
+        row = next(r for r in ledger if r.paper.startswith("MuseTalk") and r.metric == "FID")
+        other = dataclasses.replace(row, **{field: "something else"})
+        assert len(board([row, other], row.benchmark)) == 2
+        assert len(board([row, row], row.benchmark)) == 1
+
     def test_every_number_is_in_one_group(self, ledger):
         shown = [
             id(e.published)
