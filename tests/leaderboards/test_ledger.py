@@ -157,6 +157,12 @@ class TestGroups:
                 for w in values
             ]
 
+    def test_the_real_video_is_no_rival(self, ledger):
+        groups = [g for g in board(ledger, "HDTF", "fid") if g.source == "MuseTalk v3, Table 1"]
+        (entries,) = (g.entries for g in groups)
+        assert (entries[0].published.system, entries[0].rank) == ("Ground truth", "")
+        assert (entries[1].published.system, entries[1].rank) == ("MuseTalk", "1")
+
     def test_equal_numbers_share_their_ranks(self, ledger):
         row = next(r for r in ledger if r.paper.startswith("MuseTalk") and r.metric == "FID")
         rows = [
@@ -203,6 +209,7 @@ class TestFormats:
     def test_all_show_the_same_numbers(self, ledger):
         words = ("board", "show", "hdtf", "-m", "lse-c")
         groups = board(ledger, "HDTF", "lse-c")
+        assert {g.metric for g in groups} >= {"LSE-C", "Sync-C", "Sync"}
         shown = [printed.number(e.published) for g in groups for e in g.entries]
         rows = list(csv.DictReader(io.StringIO(talkbench(*words, "--format", "csv"))))
         assert [float(r["value"]) for r in rows] == list(map(float, shown))
@@ -245,3 +252,5 @@ def test_hostile_names_stay_text(ledger):
     groups = board([row], "x")
     assert "'=cmd" in printed.to_csv(groups)
     assert "&lt;script&gt;\\|" in printed.to_markdown(groups, [])
+    row = dataclasses.replace(row, system="<b>|", notes="")
+    assert "| &lt;b&gt;\\| |" in printed.to_markdown(board([row], "x"), [])
