@@ -237,6 +237,8 @@ class TestFormats:
         assert entry["measured_by"] == "talkbench"
         assert 28 < entry["value"] < 32
         assert len(found["groups"]) == 1 + len(board(read_ledger(), "hdtf", "psnr"))
+        words = ("board", "show", "hdtf", "-m", "ssim", "--run", str(run), "--format", "json")
+        assert not [g for g in json.loads(talkbench(*words))["groups"] if "here" in g["source"]]
 
     def test_the_list_counts(self, ledger):
         rows = json.loads(talkbench("board", "list", "--format", "json"))

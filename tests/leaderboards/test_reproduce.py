@@ -60,7 +60,6 @@ class TestReproduce:
         measured = results.estimates["IP_LAP", "psnr"]
         cases = {
             round(measured.value, 2): "inside",
-            round(measured.hi + 0.004, 2): "inside",  # touches by rounding
             round(measured.hi + 1, 2): "outside",
             round(measured.lo - 1, 2): "outside",
         }
@@ -68,6 +67,18 @@ class TestReproduce:
         found = compare(results, rows, "IP-LAP", benchmark="HDTF")
         assert [c.verdict for c in found] == list(cases.values())
         assert found[0].difference == pytest.approx(measured.value - found[0].published.value)
+
+    def test_a_number_is_as_wide_as_its_digits(self, run, published):
+        results = build(run)
+        edge = results.estimates["IP_LAP", "psnr"].hi
+        for value, decimals, verdict in (
+            (edge + 0.4, 0, "inside"),
+            (edge + 0.4, 1, "outside"),
+            (edge + 0.6, 0, "outside"),
+        ):
+            rows = [dataclasses.replace(published, value=value, decimals=decimals)]
+            (found,) = compare(results, rows, "iplap", benchmark="hdtf")
+            assert found.verdict == verdict
 
     def test_the_nearest_card_is_named_where_the_first_is_off(self, run, published):
         results = build(run)
