@@ -10,6 +10,7 @@ from rich.table import Table
 
 from evaluation.cli.assets import asset_table
 from evaluation.cli.console import console
+from evaluation.generator import Generator, lacking
 from evaluation.registry import (
     BrokenPluginError,
     Listed,
@@ -24,6 +25,7 @@ from metrics import Metric, MetricSpec
 from metrics.assets import ASSETS, find, lookup
 
 _Row = tuple[str, str, str, str, str]
+READY = "[green]ready[/]"
 
 
 @click.command("list", short_help="What there is, and what it lacks.")
@@ -51,7 +53,21 @@ def list_(kind: str) -> None:
 
 def _generators() -> Iterable[_Row]:
     for entry in listing("generators"):
-        yield _row(entry, lambda g: (g.spec.version, g.spec.about, g.spec.assets), _takes)
+        row = _row(entry, lambda g: (g.spec.version, g.spec.about, g.spec.assets), _takes)
+        missing = [] if entry.error else _lacking(entry.part)
+        if missing:
+            told = escape("\n".join(f"lacks {text}" for text in missing))
+            ready = row[4] == READY
+            yield (*row[:4], f"[yellow]{told}[/]" if ready else f"{row[4]}\n[yellow]{told}[/]")
+        else:
+            yield row
+
+
+def _lacking(generator: Generator) -> list[str]:
+    try:
+        return lacking(generator)
+    except Exception as error:  # noqa: BLE001 - foreign code; the list goes on
+        return [f"what it lacks cannot be told: {type(error).__name__}: {error}"]
 
 
 def _takes(name: str) -> str:
@@ -112,13 +128,13 @@ def _state(needed: Iterable[str]) -> str:
     missing = _missing(needed)
     if missing:
         return f"[yellow]missing: talkbench assets get {' '.join(missing)}[/]"
-    return "[green]ready[/]"
+    return READY
 
 
 def state(spec: MetricSpec) -> str:
     """``ready``, or what a card lacks on this machine, as markup."""
-    lacking = [*_missing(spec.assets), *missing_packages(spec)]
-    return f"[yellow]needs {', '.join(lacking)}[/]" if lacking else "[green]ready[/]"
+    needs = [*_missing(spec.assets), *missing_packages(spec)]
+    return f"[yellow]needs {', '.join(needs)}[/]" if needs else READY
 
 
 def _missing(needed: Iterable[str]) -> list[str]:
