@@ -31,7 +31,8 @@ def collect(runner: RunnerFile, inputs: Inputs, work: Path, out: Path) -> None:
         if runner.steps:
             finished = work / "after-steps.mp4"
             finished.unlink(missing_ok=True)
-            carry_out(runner.steps, found, finished, inputs.frames, inputs.audio)
+            seconds = inputs.frames / inputs.info.fps
+            carry_out(runner.steps, found, finished, seconds, inputs.audio)
         _check(runner.promise, finished, inputs)
     except VideoError as error:
         raise GenerationError(f"its video cannot be used: {error}") from error
@@ -84,19 +85,27 @@ def _wrong_form(promise: Promise, info: VideoInfo, inputs: Inputs) -> list[str]:
 
 
 def _wrong_length(promise: Promise, info: VideoInfo, frames: int, inputs: Inputs) -> list[str]:
-    slack = promise.slack
-    give = f" (give or take {slack})" if slack else ""
-    if promise.frames == "as video" and abs(frames - inputs.frames) > slack:
-        return [f"{frames} frames, expected the driven video's {inputs.frames}{give}"]
-    seconds = inputs.sound_seconds
-    if promise.frames == "as audio" and seconds is not None:
-        wanted = seconds * float(info.fps)
-        if abs(frames - wanted) >= 1 + slack:
-            return [
-                f"{frames} frames, expected the sound's {wanted:.1f} ({seconds:.2f} s at "
-                f"{_rate(info.fps)} fps){give}"
-            ]
-    return []
+    """Seconds of the input times the clip's own rate, to less than a frame, give or take."""
+    seconds = {"video": float(inputs.frames / inputs.info.fps)}
+    if inputs.sound_seconds is not None:
+        seconds["sound"] = inputs.sound_seconds
+    match promise.frames:
+        case "any":
+            return []
+        case "as video":
+            measure = "video"
+        case "as audio":
+            measure = "sound" if "sound" in seconds else "video"
+        case _:
+            measure = min(seconds, key=lambda name: seconds[name])
+    wanted = seconds[measure] * float(info.fps)
+    if abs(frames - wanted) < 1 + promise.slack:
+        return []
+    give = f", give or take {promise.slack}" if promise.slack else ""
+    return [
+        f"{frames} frames, expected {wanted:.1f}{give} ({seconds[measure]:.2f} s of the driving "
+        f"{measure} at {_rate(info.fps)} fps)"
+    ]
 
 
 def _rate(fps: Fraction) -> str:

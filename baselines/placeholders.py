@@ -13,7 +13,7 @@ OF_A_CLIP = {
     "seed": "a whole number for all random choices",
 }
 OF_A_START = {
-    "folder": "a tree of links to the checkout's files",
+    "folder": "the checkout as it is for this start: small files copied, large ones linked",
     "weights": "the folder that paths of weights start from",
     "work": "a fresh folder, deleted afterwards",
     "python": "the environment's interpreter",

@@ -81,7 +81,7 @@ class Foreign:
         log, log_path = child.Log(), out.with_suffix(".log")
         out.unlink(missing_ok=True)
         try:
-            with _folder(f"talkbench-{name}-") as work:
+            with _folder() as work:
                 inputs = stage_inputs(self.runner, sample, work)
                 values = {**inputs.paths, "output": str(work / "output.mp4"), "seed": str(seed)}
                 if self.runner.resident:
@@ -110,7 +110,7 @@ class Foreign:
         for words in self.runner.commands:
             with self._program(words, work, values) as (command, environment):
                 log.note(f"runs {shlex.join(command)}")
-                ended = child.run(command, work / "folder", environment, log, left)
+                ended = child.run(command, self._start_in(work), environment, log, left)
             log.note(f"it {ended}")
             if ended.at_limit:
                 raise GenerationError(f"was stopped at its limit of {self._limit_s(inputs):.0f} s")
@@ -130,7 +130,7 @@ class Foreign:
     def _begin(self, log: child.Log) -> resident.Resident:
         if self.places.kind == "image":
             raise GenerationError("a resident program cannot be in an image yet")
-        work = Path(tempfile.mkdtemp(prefix=f"talkbench-{self.runner.name}-"))
+        work = Path(tempfile.mkdtemp(prefix="talkbench-"))
 
         def clean() -> None:
             shutil.rmtree(work, ignore_errors=True)
@@ -144,7 +144,7 @@ class Foreign:
             log.note(f"starts {shlex.join(command)}")
             process = child.start(
                 _in_its_path(command, environment),
-                work / "folder",
+                self._start_in(work),
                 environment,
                 stdin=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -161,6 +161,14 @@ class Foreign:
             "weights": str(self.places.weights or work / "folder"),
             "python": self.places.python,
         }
+
+    def _start_in(self, work: Path) -> Path:
+        folder = work / "folder" / self.runner.start_in
+        if not folder.is_dir():
+            raise GenerationError(
+                f"cannot start: its checkout has no folder {self.runner.start_in}"
+            )
+        return folder
 
     def _limit_s(self, inputs: Inputs) -> float:
         limit = self.runner.limit
@@ -226,7 +234,8 @@ def contained(
 ) -> list[str]:
     """The command that runs a command in the system's image, its folders at the same paths."""
     words = [places.container, "run", "--rm", "--name", name]
-    words += ["--workdir", str(work / "folder"), "--volume", f"{work}:{work}"]
+    words += ["--workdir", str(work / "folder" / runner.start_in)]
+    words += ["--volume", f"{work}:{work}"]
     for folder in dict.fromkeys((places.folder, places.weights)):
         if folder is not None:
             words += ["--volume", f"{folder}:{folder}:ro"]
@@ -264,16 +273,14 @@ def _commit(runner: RunnerFile, checkout: Checkout) -> str:
 def _verbed(error: GenerationError) -> str:
     """The reason as the end of a sentence that begins with a name."""
     text = str(error).rstrip(".")
-    plain = text.startswith(("its ", "this ", "the ", "left half", "right half")) or (
-        text[:1].isdigit()
-    )
+    plain = text.startswith(("its ", "this ", "the "))
     return f"failed: {text}" if plain else text
 
 
 @contextmanager
-def _folder(prefix: str) -> Iterator[Path]:
+def _folder() -> Iterator[Path]:
     """A fresh folder under a plain path; nothing that a program left in it can keep it there."""
-    work = Path(tempfile.mkdtemp(prefix=prefix)).resolve()
+    work = Path(tempfile.mkdtemp(prefix="talkbench-")).resolve()
     try:
         yield work
     finally:

@@ -27,7 +27,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SIZE = re.compile(r"same|any|[1-9]\d*x[1-9]\d*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FRAMES = ("as video", "as audio", "any")
+_FRAMES = ("as video", "as audio", "as the shorter", "any")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Promise:
         file: Where the program leaves it, below its work folder; ``*`` stands for any letters.
         fps: Frames per second; None: those of the driven video.
         size: ``same`` as the driven video, ``any`` or ``WIDTHxHEIGHT``.
-        frames: ``as video``, ``as audio`` (the sound's seconds times fps) or ``any``.
+        frames: ``as video``, ``as audio``, ``as the shorter`` of the two, or ``any``.
         slack: Frames that may be missing or too many.
     """
 
@@ -84,6 +84,7 @@ class RunnerFile:
     gpu: bool
     resident: bool
     commands: tuple[tuple[str, ...], ...]
+    start_in: str
     files: tuple[tuple[str, str], ...]
     audio_rate: int
     promise: Promise
@@ -178,6 +179,7 @@ def _read(path: Path, form: Form, digest: str) -> RunnerFile:
         gpu=form.flag("gpu", False),
         resident=resident,
         commands=_commands(form, resident, allowed),
+        start_in=_start_in(form),
         files=_files(form, allowed),
         audio_rate=form.count("audio_rate"),
         promise=_promise(form.form("output", needed=True)),
@@ -214,6 +216,13 @@ def _commands(form: Form, resident: bool, allowed: dict[str, str]) -> tuple[tupl
         if "\0" in word:
             form.wrong("command", f"{word!r} has a NUL in it")
     return tuple(tuple(command) for command in commands)
+
+
+def _start_in(form: Form) -> str:
+    path = form.text("start_in", ".")
+    if not _below(path) and path != ".":
+        form.wrong("start_in", f"is {path!r}; expected a folder of the checkout, without '..'")
+    return path
 
 
 def _files(form: Form, allowed: dict[str, str]) -> tuple[tuple[str, str], ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 import wave
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ INHERITED = (
     *("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"),
 )
 """What a program gets of our variables; its runner file may name more (``inherit``)."""
+COPIED_BYTES = 256 * 1024
+"""Files of a checkout up to here are copied for every start."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,10 @@ def stage_files(runner: RunnerFile, work: Path, values: Mapping[str, str]) -> No
 
 
 def stage_folder(folder: Path | None, target: Path) -> None:
-    """Folders anew, files as links: what is written beside the code lands here.
+    """The checkout anew: what is written beside the code, or over it, lands here.
 
-    Environments and ``.git`` within the checkout become one link each.
+    Files up to ``COPIED_BYTES`` are copied, larger ones (weights) are links; environments and
+    ``.git`` within the checkout become one link each.
     """
     target.mkdir(parents=True)
     if folder is None:
@@ -120,8 +124,18 @@ def stage_folder(folder: Path | None, target: Path) -> None:
         folders[:] = [f for f in folders if f not in whole]
         for name in folders:
             (here / name).mkdir()
-        for name in (*whole, *files):
+        for name in whole:
             (here / name).symlink_to(Path(at) / name)
+        for name in files:
+            _stage_file(Path(at) / name, here / name)
+
+
+def _stage_file(source: Path, target: Path) -> None:
+    form = source.lstat()
+    if stat.S_ISREG(form.st_mode) and form.st_size <= COPIED_BYTES:
+        shutil.copy(source, target)
+    else:
+        target.symlink_to(source)
 
 
 def _is_whole(folder: Path) -> bool:

@@ -22,10 +22,11 @@ from metrics import Frames
 MEANINGS = {
     "left half": "columns 0 to W/2 of every frame; W must be even",
     "right half": "columns W/2 to W of every frame; W must be even",
+    "middle third": "columns W/3 to 2W/3 of every frame; W must be a multiple of 3",
     "drop first N frames": "frames 0 to N-1 go; the sound stays where it is",
     "drop last N frames": "the last N frames go; the sound stays where it is",
-    "hold last frame up to N times": "the last frame is repeated until there are as many frames "
-    "as in {video}; where more than N are missing, the clip fails",
+    "fit to video within N frames": "the last frame is repeated, or the last frames go, until the "
+    "clip is as long as {video}; where more than N are missing or too many, it fails",
     "rate R": "R frames a second by the harness's rule (evaluation/steady.py); the first step",
     "driving sound": "{audio} takes the place of the program's sound, if it has any",
 }
@@ -60,7 +61,7 @@ def read_step(text: str) -> Step:
 
 
 def carry_out(
-    steps: Iterable[Step], source: Path, out: Path, frames_wanted: int, sound: Audio | None
+    steps: Iterable[Step], source: Path, out: Path, seconds: Fraction, sound: Audio | None
 ) -> None:
     """Write ``source`` to ``out``, with the steps done to it in order.
 
@@ -68,7 +69,7 @@ def carry_out(
         steps: What to do.
         source: The program's video.
         out: An MP4 that appears when it is whole.
-        frames_wanted: Frames of the driven video.
+        seconds: Of the driven video.
         sound: What drove it.
 
     Raises:
@@ -80,13 +81,13 @@ def carry_out(
     reader = FrameReader(source, fps=rate)
     audio = sound if any(s.kind == "driving sound" for s in steps) else read_audio(source)
     frames: Iterator[Frames] = (frame for piece in reader for frame in piece)
+    fps = reader.info.fps if rate is None else Fraction(rate)
     for step in steps:
-        frames = _done(step, frames, frames_wanted)
+        frames = _done(step, frames, round(seconds * fps))
     first = next(frames, None)
     if first is None:
         raise GenerationError("the post-steps leave no frame")
     height, width = first.shape[:2]
-    fps = reader.info.fps if rate is None else Fraction(rate)
     with VideoWriter(
         out, width=width, height=height, fps=fps, encoding=LOSSLESS, audio=audio
     ) as writer:
@@ -97,24 +98,28 @@ def carry_out(
 
 def _done(step: Step, frames: Iterator[Frames], wanted: int) -> Iterator[Frames]:
     match step.kind:
-        case "left half" | "right half":
-            return _half(step, frames)
+        case "left half":
+            return _columns(step, frames, 0, 2)
+        case "right half":
+            return _columns(step, frames, 1, 2)
+        case "middle third":
+            return _columns(step, frames, 1, 3)
         case "drop first N frames":
             return (frame for i, frame in enumerate(frames) if i >= step.number)
         case "drop last N frames":
             return _without_last(frames, step.number)
-        case "hold last frame up to N times":
-            return _held(frames, wanted, step.number)
+        case "fit to video within N frames":
+            return _fitted(frames, wanted, step.number)
     return frames
 
 
-def _half(step: Step, frames: Iterator[Frames]) -> Iterator[Frames]:
+def _columns(step: Step, frames: Iterator[Frames], part: int, of: int) -> Iterator[Frames]:
     for frame in frames:
         width = frame.shape[1]
-        if width % 2:
-            raise GenerationError(f"{step}: a frame of {width} columns has no half")
-        half = frame[:, : width // 2] if step.kind == "left half" else frame[:, width // 2 :]
-        yield np.ascontiguousarray(half)
+        if width % of:
+            raise GenerationError(f"the step {step} has no meaning for frames of {width} columns")
+        share = width // of
+        yield np.ascontiguousarray(frame[:, share * part : share * (part + 1)])
 
 
 def _without_last(frames: Iterator[Frames], number: int) -> Iterator[Frames]:
@@ -125,15 +130,15 @@ def _without_last(frames: Iterator[Frames], number: int) -> Iterator[Frames]:
             yield held.pop(0)
 
 
-def _held(frames: Iterator[Frames], wanted: int, most: int) -> Iterator[Frames]:
+def _fitted(frames: Iterator[Frames], wanted: int, most: int) -> Iterator[Frames]:
     count, last = 0, None
-    for count, last in enumerate(frames, start=1):  # noqa: B007 - used below
-        yield last
-    missing = wanted - count
-    if last is not None and missing > most:
+    for count, last in enumerate(frames, start=1):
+        if count <= wanted:
+            yield last
+    if abs(wanted - count) > most:
         raise GenerationError(
-            f"{count} frames where the video has {wanted}; the runner file lets the last one be "
-            f"held {most} times, not {missing}"
+            f"the clip has {count} frames, {wanted} would be as long as the driven video; the "
+            f"runner file lets {most} be added or left out"
         )
     if last is not None:
-        yield from [last] * max(0, missing)
+        yield from [last] * max(0, wanted - count)

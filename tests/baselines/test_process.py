@@ -152,12 +152,17 @@ def test_a_locked_folder_is_thrown_away_too(foreign, sample, tmp_path, monkeypat
     [
         ({"fps": Fraction(30)}, {}, "30 fps, expected 25 as the driven video has"),
         ({"width": 32}, {}, "32x48 pixels, expected 64x48"),
-        ({"frames": 9}, {}, "9 frames, expected the driven video's 12"),
+        ({"frames": 9}, {}, "9 frames, expected 12.0 (0.48 s of the driving video at 25 fps)"),
         ({"audio": False}, {}, "no sound, where the sample has some"),
         ({}, {"fps": "30"}, "25 fps, expected 30"),
         ({}, {"size": '"256x256"'}, "64x48 pixels, expected 256x256"),
-        ({"frames": 9}, {"frames": '"as audio"'}, "9 frames, expected the sound's 12.0"),
-        ({"frames": 9}, {"slack": "2"}, "expected the driven video's 12 (give or take 2)"),
+        (
+            {"frames": 9},
+            {"frames": '"as audio"'},
+            "9 frames, expected 12.0 (0.48 s of the driving sound at 25 fps)",
+        ),
+        ({"frames": 9}, {"frames": '"as the shorter"'}, "9 frames, expected 12.0"),
+        ({"frames": 9}, {"slack": "1"}, "9 frames, expected 12.0, give or take 1"),
     ],
 )
 def test_a_video_that_is_not_as_promised_fails(
@@ -171,8 +176,8 @@ def test_a_video_that_is_not_as_promised_fails(
 
 
 def test_slack_and_any_allow_what_they_say(foreign, sample, tmp_path, write_clip):
-    write_clip(tmp_path / "checkout/other.mp4", frames=10, width=32, fps=Fraction(30))
-    output = '{ fps = 30, size = "any", frames = "as video", slack = 2 }'
+    write_clip(tmp_path / "checkout/other.mp4", frames=13, width=32, fps=Fraction(30))
+    output = '{ fps = 30, size = "any", frames = "as video", slack = 1 }'
     foreign("other.mp4", output=output).generate(sample, tmp_path / OUT, 0)
     assert probe(tmp_path / OUT).size == "32x48"
 
@@ -212,15 +217,47 @@ def test_the_right_half_without_its_first_frames_and_with_the_driving_sound(
     assert made.notes["post-steps"] == "right half; drop first 2 frames; driving sound"
 
 
-def test_frames_are_held_only_as_far_as_declared(foreign, sample, tmp_path, write_clip):
-    frames = write_clip(tmp_path / "checkout/other.mp4", frames=9)
-    steps = '["hold last frame up to 3 times"]'
+@pytest.mark.parametrize(("frames", "most"), [(9, 3), (14, 2)])
+def test_a_clip_is_fitted_only_as_far_as_declared(
+    foreign, sample, tmp_path, write_clip, frames, most
+):
+    source = write_clip(tmp_path / "checkout/other.mp4", frames=frames)
+    steps = f'["fit to video within {most} frames"]'
     made = foreign("other.mp4", steps=steps).generate(sample, tmp_path / OUT, 0)
     kept = next(iter(FrameReader(made.video)))
     assert len(kept) == 12
-    assert (kept[9:] == frames[8]).all()
-    steps = '["hold last frame up to 2 times"]'
-    assert "2 times, not 3" in fails(foreign("other.mp4", steps=steps), sample, tmp_path)
+    assert (kept[: min(frames, 12)] == source[:12]).all()
+    assert (kept[min(frames, 12) :] == source[-1]).all()
+    steps = f'["fit to video within {most - 1} frames"]'
+    reason = fails(foreign("other.mp4", steps=steps), sample, tmp_path)
+    assert f"the clip has {frames} frames, 12 would be as long" in reason
+
+
+def test_the_middle_of_three_panels(foreign, sample, tmp_path, write_clip):
+    frames = write_clip(tmp_path / "checkout/other.mp4", width=192)
+    foreign("other.mp4", steps='["middle third"]').generate(sample, tmp_path / OUT, 0)
+    assert (next(iter(FrameReader(tmp_path / OUT))) == frames[:, :, 64:128]).all()
+    write_clip(tmp_path / "checkout/other.mp4", width=64)
+    assert "no meaning for frames of 64 columns" in fails(
+        foreign("other.mp4", steps='["middle third"]'), sample, tmp_path
+    )
+
+
+def test_the_checkout_is_not_written_to(foreign, sample, tmp_path):
+    """A small file is a copy: a program that writes over its own files spares the user's."""
+    code = "open('program.py', 'w').write('x'); import shutil, sys; shutil.copyfile(*sys.argv[1:])"
+    command = f'["python", "-c", "{code}", "{{video}}", "{{output}}"]'
+    foreign(command=command).generate(sample, tmp_path / OUT, 0)
+    assert "import json" in (tmp_path / "checkout/program.py").read_text()
+
+
+def test_it_starts_in_a_folder_of_the_checkout(foreign, sample, tmp_path):
+    (tmp_path / "checkout/code").mkdir(parents=True)
+    (tmp_path / "checkout/code/big.bin").write_bytes(bytes(300 * 1024))
+    command = '["python", "../program.py", "good", "{video}", "{output}"]'
+    foreign(command=command, start_in='"code"').generate(sample, tmp_path / OUT, 0)
+    reason = fails(foreign(command=command, start_in='"cod"'), sample, tmp_path)
+    assert "its checkout has no folder cod" in reason
 
 
 def test_another_rate_and_fewer_frames_are_steps(foreign, sample, tmp_path, write_clip):
@@ -274,16 +311,15 @@ def test_a_program_that_is_not_there_is_a_reason(foreign, sample, tmp_path):
 def test_it_goes_to_worker_processes(foreign, sample, tmp_path):
     generator = foreign()
     assert generator.lacking() == []
-    twin = pickle.loads(pickle.dumps(generator))
+    twin = pickle.loads(pickle.dumps(generator))  # noqa: S301 - our own bytes
     assert twin.spec == generator.spec
     twin.generate(sample, tmp_path / OUT, 0)
 
 
 def git(folder, *words):
     person = ["-c", "user.name=a", "-c", "user.email=a@b"]
-    done = subprocess.run(
-        ["git", *person, "-C", str(folder), *words], capture_output=True, text=True, check=True
-    )
+    command = ["git", *person, "-C", str(folder), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

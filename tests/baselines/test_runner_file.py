@@ -42,7 +42,7 @@ def test_all_problems_are_in_one_message(write_runner):
         "command: is ['python', '{vidoe}', '{}', 3]; expected a list of words",
         "output.fps: is 'fast'; expected 'same', a number",
         "output.size: is 'big'; expected 'same', 'any' or WIDTHxHEIGHT",
-        "output.frames: is 'some'; expected 'as video' or 'as audio' or 'any'",
+        "output.frames: is 'some'; expected 'as video' or 'as audio' or",
         "output.file: is '../x.mp4'; expected a path below the work folder",
         "steps: 'upper half' is no step; known",
         "time_limit.seconds: is True, true or false; expected a number",
