@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -94,11 +95,13 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """The program, in a session and process group of its own; its output comes by a pipe.
 
+    A guard ends the group if this process is gone before :func:`end_group` is called.
+
     Raises:
         GenerationError: There is no such program, or it cannot be run.
     """
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             list(command),
             cwd=folder,
             env=dict(environment),
@@ -114,6 +117,27 @@ def start(
         if error.strerror == "Exec format error":
             raise GenerationError(f"cannot start {command[0]}: {error.strerror}") from error
         raise
+    _guards[process.pid] = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(_GUARD), str(process.pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    return process
+
+
+_GUARD = Path(__file__).with_name("guard.py")
+_guards: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def _dismiss_guard(process: subprocess.Popen[bytes]) -> None:
+    guard = _guards.pop(process.pid, None)
+    if guard is not None:
+        guard.kill()
+        guard.wait()
+        if guard.stdin is not None:
+            guard.stdin.close()
 
 
 def run(
@@ -142,10 +166,21 @@ def run(
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
     """Whether it has; it stays unreaped, so that its group's number is nobody else's yet."""
+    return process.returncode is not None or _end_of(process) is not None
+
+
+def code_of(process: subprocess.Popen[bytes]) -> int | None:
+    """The exit code, or minus the signal's number, of one that has ended; it stays unreaped."""
     if process.returncode is not None:
-        return True
-    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    return os.waitid(os.P_PID, process.pid, flags) is not None
+        return int(process.returncode)
+    end = _end_of(process)
+    if end is None:
+        return None
+    return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> os.waitid_result | None:
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
 
 
 def listen(process: subprocess.Popen[bytes], log: Log, wait_s: float) -> None:
@@ -174,6 +209,7 @@ def end_group(process: subprocess.Popen[bytes], log: Log, grace_s: float = GRACE
         # Its children, too, and it itself where it did not listen.
         _signal(process, signal.SIGKILL)
         process.wait()
+    _dismiss_guard(process)
     until = time.monotonic() + 1.0
     while time.monotonic() < until and _has_more(process):
         listen(process, log, 0)

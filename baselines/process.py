@@ -9,13 +9,13 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from baselines import child, resident
 from baselines.checkout import Checkout, look_at
+from baselines.container import contained
 from baselines.output import collect
 from baselines.placeholders import fill
 from baselines.places import Places, places_of
@@ -178,25 +178,20 @@ class Foreign:
     def _program(
         self, words: Sequence[str], work: Path, values: Mapping[str, str]
     ) -> Iterator[tuple[list[str], dict[str, str]]]:
-        """What to start, in which environment; a container is gone when this is left."""
+        """What to start, with which variables."""
         command = [fill(word, values) for word in words]
         environment = variables(self.runner, self.places, work, values)
-        if self.places.kind != "image":
+        if self.places.kind == "image":
+            with contained(self.runner, self.places, work, environment, command) as found:
+                yield found
+        else:
             yield _in_its_path(command, environment), environment
-            return
-        name = f"talkbench-{uuid.uuid4().hex}"
-        client = {k: os.environ[k] for k in _OF_THE_CLIENT if k in os.environ}
-        try:
-            yield contained(self.runner, self.places, name, work, environment, command), client
-        finally:
-            # Ending the client does not end the container.
-            _quietly([self.places.container, "rm", "--force", name], client)
 
     def _spec(self, checkout: Checkout) -> GeneratorSpec:
         runner = self.runner
         code = [f"runner {runner.digest[:12]}"]
         if runner.repository:
-            code.append(_commit(runner, checkout))
+            code.append(self._commit(checkout))
         if image := image_id(self.places):
             code.append(f"image {image.removeprefix('sha256:')[:12]}")
         code.extend(map(str, runner.steps))
@@ -213,41 +208,23 @@ class Foreign:
             source="; ".join(filter(None, source)),
         )
 
+    def _commit(self, checkout: Checkout) -> str:
+        """The commit that runs, as far as git can tell; changed code is another version."""
+        declared = f"commit {self.runner.commit[:7]}"
+        if not checkout.head:
+            here = self.places.folder is not None and self.places.folder.is_dir()
+            return f"{declared} by its word, no git checkout" if here else declared
+        changed = f" with changes {checkout.changes[:7]}" if checkout.changes else ""
+        if checkout.head != self.runner.commit:
+            return f"commit {checkout.head[:7]} for {self.runner.commit[:7]}{changed}"
+        return f"{declared}{changed}"
+
     def _weights_sha256(self) -> str:
         if self.places.weights is None:
             return ""
         paths = [self.places.weights / weight.path for weight in self.runner.weights]
         hashes = [file_sha256(path) for path in paths if path.is_file()]
         return hashlib.sha256(" ".join(hashes).encode()).hexdigest() if hashes else ""
-
-
-_OF_THE_CLIENT = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "DOCKER_CONFIG", "LANG")
-
-
-def contained(
-    runner: RunnerFile,
-    places: Places,
-    name: str,
-    work: Path,
-    environment: Mapping[str, str],
-    command: Sequence[str],
-) -> list[str]:
-    """The command that runs a command in the system's image, its folders at the same paths."""
-    words = [places.container, "run", "--rm", "--name", name]
-    words += ["--workdir", str(work / "folder" / runner.start_in)]
-    words += ["--volume", f"{work}:{work}"]
-    for folder in dict.fromkeys((places.folder, places.weights)):
-        if folder is not None:
-            words += ["--volume", f"{folder}:{folder}:ro"]
-    podman = Path(places.container).name == "podman"
-    words += ["--userns", "keep-id"] if podman else ["--user", f"{os.getuid()}:{os.getgid()}"]
-    if runner.gpu:
-        words += ["--device", "nvidia.com/gpu=all"] if podman else ["--gpus", "all"]
-    declared = {key for key, _ in runner.variables} | set(runner.inherit)
-    for key in sorted(declared | {"TMPDIR", "PYTHONUNBUFFERED"}):
-        if key in environment:
-            words += ["--env", f"{key}={environment[key]}"]
-    return [*words, places.environment, *command]
 
 
 def _in_its_path(command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
@@ -259,15 +236,6 @@ def _in_its_path(command: Sequence[str], environment: Mapping[str, str]) -> list
     if found is None:
         raise GenerationError(f"cannot start {first}: not in {environment['PATH']}")
     return [found, *rest]
-
-
-def _commit(runner: RunnerFile, checkout: Checkout) -> str:
-    if not checkout.head:
-        return f"commit {runner.commit[:7]} by its word, no git checkout"
-    changed = f" with changes {checkout.changes[:7]}" if checkout.changes else ""
-    if checkout.head != runner.commit:
-        return f"commit {checkout.head[:7]} for {runner.commit[:7]}{changed}"
-    return f"commit {runner.commit[:7]}{changed}"
 
 
 def _verbed(error: GenerationError) -> str:
@@ -294,13 +262,4 @@ def _let_go(function: Callable[..., object], path: str, _: object) -> None:
         Path(path).chmod(0o700) if not Path(path).is_symlink() else None
         function(path)
     except OSError:
-        return
-
-
-def _quietly(command: Sequence[str], environment: Mapping[str, str]) -> None:
-    try:
-        subprocess.run(
-            list(command), env=dict(environment), capture_output=True, check=False, timeout=60
-        )
-    except (OSError, subprocess.TimeoutExpired):
         return

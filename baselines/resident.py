@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from baselines.child import Log, end_group, has_ended, listen, of_code
+from baselines.child import Log, code_of, end_group, has_ended, listen, of_code
 from evaluation.generator import GenerationError
 
 LONGEST_ANSWER = 1 << 16
@@ -83,7 +83,7 @@ class Resident:
 
     @property
     def _over(self) -> bool:
-        return self._process.returncode is not None or has_ended(self._process)
+        return has_ended(self._process)
 
     def _send(self, request: Mapping[str, Any]) -> None:
         line = json.dumps(request).encode() + b"\n"
@@ -101,9 +101,8 @@ class Resident:
             if len(self._heard) > LONGEST_ANSWER:
                 raise GenerationError(f"answered with {_shown(bytes(self._heard))}, and no line")
             if self._over and not self._more_to_hear(0):
-                self._process.wait()
-                code = of_code(self._process.returncode)
-                raise GenerationError(f"ended with {code} before it answered")
+                code = code_of(self._process) or 0
+                raise GenerationError(f"ended with {of_code(code)} before it answered")
             if time.monotonic() > until:
                 raise GenerationError(f"was silent past its limit of {limit_s:.0f} s")
             self._hear(log)

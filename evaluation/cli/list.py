@@ -10,7 +10,7 @@ from rich.table import Table
 
 from evaluation.cli.assets import asset_table
 from evaluation.cli.console import console
-from evaluation.generator import Generator, lacking
+from evaluation.generator import lacking
 from evaluation.registry import (
     BrokenPluginError,
     Listed,
@@ -49,25 +49,42 @@ def list_(kind: str) -> None:
     console.print(table)
     if kind == "metrics":
         _print_what_is_missing()
+    if kind == "generators":
+        _print_what_generators_lack()
 
 
 def _generators() -> Iterable[_Row]:
     for entry in listing("generators"):
         row = _row(entry, lambda g: (g.spec.version, g.spec.about, g.spec.assets), _takes)
-        missing = [] if entry.error else _lacking(entry.part)
-        if missing:
-            told = escape("\n".join(f"lacks {text}" for text in missing))
-            ready = row[4] == READY
-            yield (*row[:4], f"[yellow]{told}[/]" if ready else f"{row[4]}\n[yellow]{told}[/]")
-        else:
+        missing = _lacking(entry)
+        if not missing:
             yield row
+            continue
+        told = f"[yellow]lacks {_things(len(missing))}, see below[/]"
+        yield (*row[:4], told if row[4] == READY else f"{row[4]}\n{told}")
 
 
-def _lacking(generator: Generator) -> list[str]:
+def _lacking(entry: Listed) -> list[str]:
+    if entry.error:
+        return []
     try:
-        return lacking(generator)
+        return lacking(entry.part)
     except Exception as error:  # noqa: BLE001 - foreign code; the list goes on
         return [f"what it lacks cannot be told: {type(error).__name__}: {error}"]
+
+
+def _things(count: int) -> str:
+    return "one thing" if count == 1 else f"{count} things"
+
+
+def _print_what_generators_lack() -> None:
+    """A line each: too long for a cell."""
+    for entry in listing("generators"):
+        missing = _lacking(entry)
+        if missing:
+            console.print(f"\n{entry.name} lacks", highlight=False, markup=False)
+        for text in missing:
+            console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _takes(name: str) -> str:

@@ -121,6 +121,17 @@ def test_at_the_end_its_stdin_is_closed_and_its_children_go(
     assert not is_running(pid)
 
 
+def test_children_of_one_that_died_go_too(worker, tmp_path, monkeypatch, is_running):
+    monkeypatch.setenv("PIDS", str(tmp_path / "pids"))
+    worker("children")
+    pid = int((tmp_path / "pids").read_text())
+    assert is_running(pid)
+    with pytest.raises(GenerationError, match="SIGKILL"):
+        worker("killed")
+    time.sleep(0.2)
+    assert not is_running(pid)
+
+
 def test_one_command_and_no_clip_in_it(foreign):
     with pytest.raises(GeneratorFileError, match=r"no placeholder is called video"):
         foreign(**(RESIDENT | {"command": '["python", "{video}"]'}))
