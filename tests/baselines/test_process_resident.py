@@ -1,5 +1,6 @@
 """A program that stays: one line a clip, and nothing else."""
 
+import re
 import time
 from pathlib import Path
 
@@ -135,3 +136,30 @@ def test_children_of_one_that_died_go_too(worker, tmp_path, monkeypatch, is_runn
 def test_one_command_and_no_clip_in_it(foreign):
     with pytest.raises(GeneratorFileError, match=r"no placeholder is called video"):
         foreign(**(RESIDENT | {"command": '["python", "{video}"]'}))
+
+
+def test_the_example_of_the_page_works(foreign, sample, tmp_path):
+    page = (Path(__file__).parents[2] / "docs/RUNNERS.md").read_text()
+    example = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
+    generator = foreign(**(RESIDENT | {"command": '["python", "worker.py"]'}))
+    (tmp_path / "checkout/worker.py").write_text(example)
+    (tmp_path / "checkout/my_system.py").write_text(
+        """
+import shutil
+
+class Model:
+    def __init__(self, weights):
+        print("loading", weights)
+
+    def drive(self, video, audio, output, seed):
+        print("drives with seed", seed)
+        if seed == 5:
+            raise ValueError("no face")
+        shutil.copyfile(video, output)
+"""
+    )
+    generator.generate(sample, tmp_path / "out/clip.mp4", 3)
+    assert "loading weights.pth" in log(tmp_path)
+    assert "drives with seed 3" in log(tmp_path)
+    with pytest.raises(GenerationError, match="says that it cannot: ValueError: no face"):
+        generator.generate(sample, tmp_path / "out/clip.mp4", 5)

@@ -2,10 +2,11 @@
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
-from baselines.placeholders import fill, names_in
+from baselines.placeholders import ALL, fill, names_in
 from baselines.places import places_of, variable
 from baselines.runner_file import read_runner_file
 from baselines.runners import FOLDER
@@ -13,6 +14,7 @@ from baselines.steps import MEANINGS, read_step
 from evaluation.generator import GeneratorFileError
 from evaluation.registry import listing, load_generator, names
 
+ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(FOLDER.glob("*.toml"))
 
 
@@ -172,3 +174,26 @@ def test_shipped_files_are_listed_with_who_brings_them():
     for path in SHIPPED:
         assert rows[path.stem].error == ""
         assert rows[path.stem].origin.startswith("talkbench ")
+
+
+@pytest.mark.parametrize("page", ["docs/RUNNERS.md", "README.md"])
+def test_the_smallest_file_of_the_pages_is_one(tmp_path, page):
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    (tmp_path / "a.toml").write_text(next(text for text in blocks if "time_limit" in text))
+    runner = read_runner_file(tmp_path / "a.toml")
+    assert runner.name == "mine"
+    assert places_of(runner).kind == "venv"
+
+
+def test_every_key_step_and_placeholder_is_documented(tmp_path, write_runner):
+    page = (ROOT / "docs/RUNNERS.md").read_text()
+    with pytest.raises(GeneratorFileError) as caught:
+        read_runner_file(write_runner(zzz="1"))
+    known = str(caught.value).rpartition("Known: ")[2].split(", ")
+    assert len(known) > 20
+    for key in set(known) - {"kind"}:
+        assert re.search(rf"`\[*{key}[\].`]", page), key
+    for text in (*MEANINGS, *(f"{{{name}}}" for name in ALL)):
+        assert text in page, text
+    for path in SHIPPED:
+        assert f"`{path.stem}`" in page
