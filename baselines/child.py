@@ -117,13 +117,17 @@ def start(
         if error.strerror == "Exec format error":
             raise GenerationError(f"cannot start {command[0]}: {error.strerror}") from error
         raise
-    _guards[process.pid] = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(_GUARD), str(process.pid)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    try:
+        _guards[process.pid] = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_GUARD), str(process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except BaseException:
+        end_group(process, Log(), 0)
+        raise
     return process
 
 

@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -128,8 +129,6 @@ class Foreign:
         worker.ask(request, limit_s, log)
 
     def _begin(self, log: child.Log) -> resident.Resident:
-        if self.places.kind == "image":
-            raise GenerationError("a resident program cannot be in an image yet")
         work = Path(tempfile.mkdtemp(prefix="talkbench-"))
 
         def clean() -> None:
@@ -252,7 +251,10 @@ def _folder() -> Iterator[Path]:
     try:
         yield work
     finally:
-        shutil.rmtree(work, onerror=_let_go)
+        if sys.version_info >= (3, 12):
+            shutil.rmtree(work, onexc=_let_go)
+        else:
+            shutil.rmtree(work, onerror=_let_go)
 
 
 def _let_go(function: Callable[..., object], path: str, _: object) -> None:

@@ -55,6 +55,8 @@ def _environment(runner: RunnerFile, places: Places) -> Iterator[str]:
             f"an environment, made as {runner.repository or 'its authors'} says: name it in "
             f"{where}... ({kinds}) or in {user_file()}"
         )
+    elif places.kind == "image" and runner.resident:
+        yield "an environment that is no image: resident programs cannot be in images yet"
     elif places.kind == "image":
         yield from _image(places)
     elif not os.access(places.python, os.X_OK) or not Path(places.python).is_file():

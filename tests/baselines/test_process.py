@@ -415,6 +415,14 @@ if sys.argv[1] == "run":
     assert told[-1][2] == ran[ran.index("--name") + 1]
 
 
+def test_a_resident_program_in_an_image_is_not_ready(foreign):
+    resident = {"resident": "true", "command": '["python", "x.py"]'}
+    generator = foreign(environment='{ image = "a/b" }', **resident)
+    assert generator.lacking() == [
+        "an environment that is no image: resident programs cannot be in images yet"
+    ]
+
+
 def test_signals_have_names():
     assert child.of_code(-signal.SIGSEGV) == "signal SIGSEGV"
     assert child.of_code(3) == "exit code 3"

@@ -76,8 +76,9 @@ def test_a_failure_is_a_record_with_its_reason(
     assert not list((tmp_path / "runs/a/videos/foreign").glob("*.mp4"))
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_a_resident_program_serves_a_run(
-    talkbench, data, write_runner, records_of, tmp_path, is_running
+    talkbench, data, write_runner, records_of, tmp_path, is_running, workers
 ):
     (tmp_path / "modes").write_text("good garbage good")
     path = write_runner(
@@ -88,10 +89,12 @@ def test_a_resident_program_serves_a_run(
     )
     done = run(talkbench, data, "-g", path, MODES=str(tmp_path / "modes"))
     assert done.returncode == 1
+    assert not (tmp_path / "modes.closed").exists(), "it was ended, not closed"
     records = records_of(tmp_path / "runs/a")
     assert by_status(records) == {"ok": 2, "failed": 2}
     assert "which is no JSON" in next(r["reason"] for r in records if r["status"] == "failed")
-    done = run(talkbench, data, "-g", path, "--retry-failed", MODES=str(tmp_path / "modes"))
+    again = ("--retry-failed", "--workers", workers)
+    done = run(talkbench, data, "-g", path, *again, MODES=str(tmp_path / "modes"))
     assert done.returncode == 0
     assert (tmp_path / "modes.closed").is_file(), "its stdin is closed at the end"
     logs = (tmp_path / "runs/a/videos/foreign").glob("*.log")
@@ -201,6 +204,8 @@ def test_a_program_does_not_outlive_the_harness(write_runner, data, tmp_path, is
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=os.environ | {"TMPDIR": str(tmp_path / "tmp")},
+        # A shell's background job is deaf to SIGINT, and so would be what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     child = wait_for_child(harness.pid)
     time.sleep(0.5)  # until its guard is there, too
