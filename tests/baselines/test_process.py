@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 import subprocess
+import sys
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -37,10 +38,27 @@ def test_a_good_program_makes_the_clip(foreign, sample, tmp_path):
     assert not made.video.is_symlink()
 
 
+@pytest.fixture
+def our_stdin():
+    """Something to read on our own standard input."""
+    reads, writes = os.pipe()
+    os.write(writes, b"typed by the user\n")
+    os.close(writes)
+    saved = os.dup(0)
+    os.dup2(reads, 0)
+    os.close(reads)
+    yield
+    os.dup2(saved, 0)
+    os.close(saved)
+
+
+@pytest.mark.usefixtures("our_stdin")
 def test_it_sees_its_own_world_and_nothing_of_ours(foreign, sample, tmp_path, monkeypatch):
     monkeypatch.setenv("LOOK", str(tmp_path / "look.json"))
     monkeypatch.setenv("SECRET_OF_OURS", "x")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    ours = str(Path(sys.prefix) / "bin")
+    monkeypatch.setenv("PATH", f"{ours}{os.pathsep}{os.environ['PATH']}")
     more = """
     inherit = ["LOOK"]
     variables = { GREETING = "{work}/hello {{}}" }
@@ -50,6 +68,7 @@ def test_it_sees_its_own_world_and_nothing_of_ours(foreign, sample, tmp_path, mo
     assert found["evaluation"] == found["numpy"] == "is not here"
     assert "SECRET_OF_OURS" not in found["env"]
     assert "PYTHONPATH" not in found["env"]
+    assert ours not in found["env"]["PATH"].split(os.pathsep)
     assert found["stdin"] == ""
     work = Path(found["cwd"]).parent
     assert found["env"]["GREETING"] == f"{work}/hello {{}}"
@@ -180,6 +199,18 @@ def test_slack_and_any_allow_what_they_say(foreign, sample, tmp_path, write_clip
     output = '{ fps = 30, size = "any", frames = "as video", slack = 1 }'
     foreign("other.mp4", output=output).generate(sample, tmp_path / OUT, 0)
     assert probe(tmp_path / OUT).size == "32x48"
+
+
+def test_the_shorter_of_video_and_sound_is_meant(foreign, sample, tmp_path, write_clip):
+    write_clip(tmp_path / "long.mp4", frames=20)
+    sample = Sample(
+        id="a", speaker="a", video=sample.video, audio=tmp_path / "long.mp4", reference=None
+    )
+    output = '{ fps = "same", size = "same", frames = "%s" }'
+    foreign(output=output % "as the shorter").generate(sample, tmp_path / OUT, 0)
+    foreign(output=output % "as video").generate(sample, tmp_path / OUT, 0)
+    reason = fails(foreign(output=output % "as audio"), sample, tmp_path)
+    assert "12 frames, expected 20.0 (0.80 s of the driving sound at 25 fps)" in reason
 
 
 def test_the_file_is_found_by_its_pattern(foreign, sample, tmp_path):
