@@ -34,6 +34,7 @@ class Chain:
             about=f"{a.about}; then {b.about}",
             weights_sha256="+".join(filter(None, (a.weights_sha256, b.weights_sha256))),
             trained_on=tuple(dict.fromkeys((*a.trained_on, *b.trained_on))),
+            optimises=tuple(dict.fromkeys((*a.optimises, *b.optimises))),
             licence="; ".join(dict.fromkeys(filter(None, (a.licence, b.licence)))),
             source="; ".join(dict.fromkeys(filter(None, (a.source, b.source)))),
             assets=tuple(dict.fromkeys((*a.assets, *b.assets))),

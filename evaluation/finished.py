@@ -1,15 +1,20 @@
-"""A folder of finished videos as a generator: paired with the samples by id."""
+"""Finished videos as a generator: a folder, a pattern or a list of them, paired by id."""
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.datasets.folder import videos_in
+from evaluation.dataset import DatasetError
+from evaluation.datasets.folder import VIDEO_SUFFIXES, files_below, videos_in
 from evaluation.generate import MissingOutputError
 from evaluation.generator import GeneratorSpec
 from evaluation.sample import Sample
+
+ID = "{id}"
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class FinishedVideos:
 
     Attributes:
         name: Row of the table.
-        folder: Where the videos lie, named as the samples.
+        folder: Where the videos lie.
         videos: Id -> file.
     """
 
@@ -27,13 +32,23 @@ class FinishedVideos:
     videos: dict[str, Path]
 
     @classmethod
-    def read(cls, name: str, folder: Path) -> FinishedVideos:
-        """List the folder.
+    def read(cls, name: str, where: Path) -> FinishedVideos:
+        """List them.
+
+        Args:
+            name: Row of the table.
+            where: A folder, whose files are named as the samples; a path with ``{id}`` in it, which
+                stands for the sample's id (``out/{id}_wav2lip.mp4``); or a CSV file with the
+                columns ``id`` and ``file``, paths from where it lies.
 
         Raises:
-            DatasetError: Not a folder, or without videos.
+            DatasetError: None of these, or without videos.
         """
-        return cls(name, folder, videos_in(folder))
+        if ID in str(where):
+            return cls(name, *_matching(where))
+        if where.suffix.lower() == ".csv":
+            return cls(name, where.parent, _listed(where))
+        return cls(name, where, videos_in(where))
 
     @property
     def spec(self) -> GeneratorSpec:
@@ -56,3 +71,68 @@ class FinishedVideos:
     def unpaired(self, samples: Sequence[Sample]) -> list[str]:
         """Ids of videos that belong to no sample."""
         return sorted(self.videos.keys() - {s.id for s in samples})
+
+
+def names_finished(text: str) -> bool:
+    """Whether a generator is named as ``NAME=WHERE``; ``NAME:key=value`` is not."""
+    return "=" in text.split(":", 1)[0]
+
+
+def read_finished(text: str) -> FinishedVideos:
+    """Finished videos from ``NAME=WHERE``, split at the first ``=``.
+
+    Raises:
+        DatasetError: Not of this form, or nothing there.
+    """
+    name, _, where = text.partition("=")
+    if not name or not where:
+        raise DatasetError(f"finished videos are named NAME=DIR, got {text!r}")
+    return FinishedVideos.read(name, Path(where))
+
+
+def _matching(where: Path) -> tuple[Path, dict[str, Path]]:
+    """The folder that a pattern begins with, and the files that it names."""
+    parts = where.parts
+    first = next(i for i, part in enumerate(parts) if ID in part)
+    folder = Path(*parts[:first])
+    rest = Path(*parts[first:]).as_posix()
+    before, after = rest.split(ID, 1)
+    if ID in after:
+        raise DatasetError(f"{where}: {ID} may stand there once")
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is not a folder")
+    wanted = re.compile(re.escape(before) + "(.+)" + re.escape(after))
+    found: dict[str, Path] = {}
+    for path in sorted(files_below(folder)):
+        match = wanted.fullmatch(path.relative_to(folder).as_posix())
+        if match:
+            found[match[1]] = path
+    if not found:
+        raise DatasetError(f"{where}: no file in {folder} is called like that")
+    return folder, found
+
+
+def _listed(path: Path) -> dict[str, Path]:
+    """Id -> file of a CSV file; a file that is not there is missed when it is asked for."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path}: cannot be read ({error})") from error
+    if not rows or not {"id", "file"} <= rows[0].keys():
+        raise DatasetError(f"{path}: expected the columns id and file, and a row for every clip")
+    found: dict[str, Path] = {}
+    for number, row in enumerate(rows, start=2):
+        name, file_name = (row["id"] or "").strip(), (row["file"] or "").strip()
+        if not name or not file_name:
+            raise DatasetError(f"{path}, line {number}: id or file is empty")
+        if name in found:
+            raise DatasetError(f"{path}, line {number}: {name!r} is there twice")
+        if Path(file_name).suffix.lower() not in VIDEO_SUFFIXES:
+            raise DatasetError(f"{path}, line {number}: {file_name!r} is no video file")
+        there = path.parent / file_name
+        if there.is_file():
+            found[name] = there
+    if not found:
+        raise DatasetError(f"{path}: none of the {len(rows)} files that it names is there")
+    return found

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.cost import Cost, cost_of, watched
 from evaluation.generator import GenerationError, Generator, lacking, made
 from evaluation.machine import MachineError, machine_error
 from evaluation.reading import VideoFile
@@ -81,9 +82,9 @@ def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int)
 def _make(
     generator: Generator, sample: Sample, seed: int, out: Path, note: Path, key: str
 ) -> Generated:
-    start = time.perf_counter()
     try:
-        answer = made(generator.generate(sample, out, seed))
+        with watched() as spent:
+            answer = made(generator.generate(sample, out, seed))
     except MissingOutputError as error:
         return Generated(None, "failed", str(error))
     except Exception as error:
@@ -95,12 +96,15 @@ def _make(
     if not path.is_file():
         return _failed(out, note, key, f"generation failed: {generator.spec.name} wrote no file")
     video = VideoFile(path, file_sha256(path))
-    seconds = round(time.perf_counter() - start, 3)
-    content: dict[str, Any] = {"key": key, "sha256": video.sha256, "seconds": seconds}
+    content: dict[str, Any] = {"key": key, "sha256": video.sha256}
+    if path == out:
+        if answer.peak_mb is not None:
+            spent.peak_mb = answer.peak_mb
+        content |= spent.note(path)
+    else:  # it was there already
+        content["path"] = str(path)
     if answer.notes:
         content["notes"] = dict(answer.notes)
-    if path != out:
-        content["path"] = str(path)
     write_json(note, content)
     return Generated(video)
 
@@ -147,6 +151,18 @@ def video_of(root: Path, generator: str, sample: str) -> Path | None:
     if "path" in note:
         path = Path(note["path"])
     return path if path.is_file() else None
+
+
+def costs(root: Path, generators: Sequence[str], samples: Iterable[str]) -> dict[str, Cost]:
+    """What a run's generators cost, as far as their videos were made in it."""
+    wanted = list(samples)
+    found = {}
+    for name in generators:
+        places = (video_path(root / "videos", name, sample) for sample in wanted)
+        cost = cost_of([_read_note(p.with_suffix(".json")) for p in places])
+        if cost is not None:
+            found[name] = cost
+    return found
 
 
 def _remembered(note: Path, key: str, out: Path) -> Generated | None:

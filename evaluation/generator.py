@@ -58,10 +58,13 @@ class Made:
     Attributes:
         video: Where it is.
         notes: Kept beside the video: ``{"mesh": "plain", "frames without a face": 3}``.
+        peak_mb: Most memory that a process of its own took; None where it worked in the harness's,
+            which is measured there.
     """
 
     video: Path
     notes: Mapping[str, str | int] = field(default_factory=dict)
+    peak_mb: float | None = None
 
 
 @runtime_checkable
@@ -117,7 +120,7 @@ def made(answer: object) -> Made:
     """
     if isinstance(answer, Made):
         notes = {str(k): v if isinstance(v, int) else str(v) for k, v in answer.notes.items()}
-        return Made(Path(answer.video), notes)
+        return Made(Path(answer.video), notes, answer.peak_mb)
     if isinstance(answer, Path | str):
         return Made(Path(answer))
     raise GenerationError(f"returned {answer!r} where the video's path was expected")

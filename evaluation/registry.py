@@ -16,6 +16,7 @@ from typing import Any
 
 from evaluation.arguments import ArgumentError, Configured, arguments_of, make, split
 from evaluation.dataset import Dataset
+from evaluation.finished import names_finished, read_finished
 from evaluation.generator import Generator, GeneratorFileError
 from evaluation.suite import Suite
 from metrics import Metric
@@ -72,15 +73,20 @@ def load_generator(name: str) -> Generator:
     """A generator by name, with arguments where some are given: ``iplap:mesh=plain,compat``.
 
     A name may be the path of a file that declares one; its ending says who reads it.
+    ``NAME=WHERE`` are finished videos (:meth:`evaluation.finished.FinishedVideos.read`).
 
     Raises:
         UnknownNameError: Nothing has that name.
         BrokenPluginError: It cannot be loaded.
         ArgumentError: It takes no such argument, or not this value.
         GeneratorFileError: It is a file, and wrong.
+        DatasetError: No finished videos where they were named.
     """
-    if Path(name).suffix.removeprefix(".") in _points("generator_files"):
+    is_file = Path(name).suffix.removeprefix(".") in _points("generator_files")
+    if is_file and (Path(name).is_file() or not names_finished(name)):
         return _from_file(Path(name))
+    if names_finished(name):
+        return read_finished(name)
     bare, given = split(name)
     if Path(bare).suffix.removeprefix(".") in _points("generator_files"):
         raise ArgumentError(f"{name!r}: a generator's file takes no arguments")

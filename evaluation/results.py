@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from evaluation import floors
+from evaluation.cost import Cost
 from evaluation.floors import CERTIFICATE, Floors
+from evaluation.generate import costs
 from evaluation.manifest import MANIFEST, read_manifest
 from evaluation.plan import UnusableInputError
 from evaluation.records import SCHEMA, Record, RecordLog
@@ -111,6 +113,7 @@ class Results:
         differences: By (generator, card name), baseline's own row left out.
         baseline: Whom differences are taken to.
         floors: What a certificate says about the noise of the cards, and why it says nothing.
+        costs: By generator, of those whose clips were made in the run.
     """
 
     manifest: Mapping[str, Any]
@@ -121,6 +124,7 @@ class Results:
     differences: Mapping[tuple[str, str], Difference]
     baseline: str
     floors: Floors = floors.NONE
+    costs: Mapping[str, Cost] = field(default_factory=dict)
 
     @property
     def failures(self) -> Sequence[Record]:
@@ -175,7 +179,10 @@ def build(root: Path, baseline: str | None = None, certificate: Path | None = No
             if g != chosen and (found := _difference(metric, g, chosen, clips)) is not None:
                 below = floor is not None and abs(found.value) < floor
                 differences[g, name] = replace(found, below_floor=below)
-    return Results(manifest, records, generators, metrics, estimates, differences, chosen, noise)
+    spent = costs(root, generators, samples)
+    return Results(
+        manifest, records, generators, metrics, estimates, differences, chosen, noise, spent
+    )
 
 
 def write_results(root: Path, results: Results) -> None:

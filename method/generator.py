@@ -13,7 +13,12 @@ from evaluation.arguments import ArgumentError
 from evaluation.generator import GenerationError, GeneratorSpec, Made
 from evaluation.sample import Sample
 from evaluation.video import VideoError
-from method.checkpoints import CheckpointError, load_landmark_generator, load_renderer
+from method.checkpoints import (
+    CheckpointError,
+    load_landmark_generator,
+    load_renderer,
+    trained_on,
+)
 from method.driving import Driving, MeshChoice, UndrivableError, mesh_kind
 from method.pipeline import Models, Precision, Settings, Told, generate
 from metrics.assets import find, locate, lookup, sha256_of
@@ -52,9 +57,11 @@ class IpLap:
 
     @property
     def spec(self) -> GeneratorSpec:
-        """Who this is; the weights' hash is that of the files that are here."""
+        """Who this is; weights' hash and training data are those of the files that are here."""
         here = [find(lookup(name)) for name in (LANDMARKS, RENDERER)]
-        hashes = [_sha256(p, p.stat().st_mtime_ns) for p in here if p is not None]
+        files = [(path, path.stat().st_mtime_ns) for path in here if path is not None]
+        hashes = [_sha256(*file) for file in files]
+        data = [name for file in files for name in _trained_on(*file)] or ["lrs2"]
         kind = mesh_kind(self.settings.mesh)
         times = "the official script's times" if self.settings.compat else "every frame once"
         return GeneratorSpec(
@@ -65,7 +72,7 @@ class IpLap:
             f"over; {kind} face mesh, faces put back inside its contour; {times}; "
             f"{self.settings.precision}",
             weights_sha256=hashlib.sha256(" ".join(hashes).encode()).hexdigest() if hashes else "",
-            trained_on=("lrs2",),
+            trained_on=tuple(dict.fromkeys(data)),
             licence="code: ours, Apache-2.0; weights: none stated, the authors' repository is "
             "Apache-2.0",
             source="Zhong et al., CVPR 2023, arXiv 2305.08293; Weizhi-Zhong/IP_LAP @ 9b9dc03",
@@ -82,7 +89,8 @@ class IpLap:
         if sample.audio is None:
             raise GenerationError("this sample has no driving sound")
         try:
-            models = _models(locate(LANDMARKS), locate(RENDERER), usable_device())
+            files = [locate(name) for name in (LANDMARKS, RENDERER)]
+            models = _models(*files, usable_device(), *(f.stat().st_mtime_ns for f in files))
             face = generate(models, sample.video, sample.audio, out, self.told, self.settings)
         except (UndrivableError, VideoError, CheckpointError, ModuleNotFoundError) as error:
             raise GenerationError(str(error)) from error
@@ -115,10 +123,20 @@ def usable_device() -> torch.device:
 
 
 @cache
-def _models(landmarks: Path, renderer: Path, device: torch.device) -> Models:
+def _models(landmarks: Path, renderer: Path, device: torch.device, *_changed: int) -> Models:
     return Models(load_landmark_generator(landmarks).to(device), load_renderer(renderer).to(device))
 
 
 @cache
 def _sha256(path: Path, _changed: int) -> str:
     return sha256_of(path)
+
+
+@cache
+def _trained_on(path: Path, _changed: int) -> tuple[str, ...]:
+    """As the checkpoint says; those of the authors say nothing, and are of LRS2."""
+    try:
+        stated = trained_on(path)
+    except CheckpointError:
+        return ()
+    return ("lrs2",) if stated is None else stated

@@ -9,6 +9,9 @@ paints the lower half of the face from these, the sketches and the sound. Pictur
 What is known of a reference alone (its features) is computed once per clip, and what is known of
 the sketches alone (their modulations) once per frame: the official code computes both for every
 reference of every frame.
+
+On a CPU and without gradients some convolutions take shorter ways (``winograd``, ``composed``,
+``few``) and references go side by side; with gradients, or elsewhere, all is torch's own.
 """
 
 from __future__ import annotations
@@ -22,13 +25,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from method.blocks import mel_encoder
+from method.composed import Composed, pays
+from method.few import ConvToFew
+from method.side_by_side import shares, side_by_side
 from method.winograd import Conv3x3
 
 SIDE = 128  # of a face, px
 SKETCHES = 5  # frames whose sketches say how to move
 _AUDIO = 512
 _LEAST_WEIGHT = 1e-5
-_AT_ONCE = 1  # references; on a CPU more are slower, because they leave its cache
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,13 @@ class Channels:
 
 
 class Modulation(NamedTuple):
-    """What a condition makes of normalised features: scale - 1 and shift."""
+    """What a condition makes of normalised features."""
 
-    gamma: Tensor
-    beta: Tensor
+    scale: Tensor
+    shift: Tensor
+
+
+Modulations = tuple[Modulation, Modulation]  # of a Spade's two norms
 
 
 @dataclass(frozen=True)
@@ -67,19 +75,32 @@ class References:
     fine: Tensor
     coarse: Tensor
 
-    def parts(self, size: int) -> Iterator[References]:
-        """So many references at a time."""
-        for start in range(0, self.images.shape[1], size):
-            here = slice(start, start + size)
-            yield References(self.images[:, here], self.fine[:, here], self.coarse[:, here])
+    def split(self, count: int) -> list[References]:
+        """Some for each of so many, or of as many as there are references."""
+        parts = (x.tensor_split(min(count, x.shape[1]), dim=1) for x in self._all())
+        return [References(*part) for part in zip(*parts, strict=True)]
+
+    def each(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """One reference of every item at a time: on a CPU more would leave its cache."""
+        return zip(*(x.unbind(dim=1) for x in self._all()), strict=True)
+
+    def _all(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.images, self.fine, self.coarse
 
 
 def normalised(x: Tensor) -> Tensor:
     """Each channel of each picture with mean 0 and variance 1 (instance norm, eps 1e-5)."""
+    if len(x) == 1:  # what the library does in three passes for a batch; not for an instance
+        return F.batch_norm(x, None, None, training=True)
     # In two steps: torch.var_mean takes four times as long on channels_last.
     centred = x - x.mean(dim=(2, 3), keepdim=True)
     variance = centred.square().mean(dim=(2, 3), keepdim=True)
     return centred * torch.rsqrt(variance + 1e-5)
+
+
+def activated(x: Tensor, by: Modulation) -> Tensor:
+    """Normalised, modulated, and what is negative a fifth of it: the same shape."""
+    return F.leaky_relu(torch.addcmul(by.shift, normalised(x), by.scale), 0.2, inplace=True)
 
 
 class SpadeNorm(nn.Module):
@@ -93,11 +114,17 @@ class SpadeNorm(nn.Module):
         self.shared = Conv3x3(condition, hidden)
         self.gamma = Conv3x3(hidden, channels)
         self.beta = Conv3x3(hidden, channels)
+        self._to_gamma, self._to_beta = Composed(), Composed()
 
     def modulation(self, condition: Tensor) -> Modulation:
         """[B, condition, H, W] -> twice [B, channels, H, W]."""
-        hidden = self.shared(condition)
-        return Modulation(self.gamma(hidden), self.beta(hidden))
+        if pays(self.shared, self.gamma, condition):
+            gamma = self._to_gamma(self.shared, self.gamma, condition)
+            beta = self._to_beta(self.shared, self.beta, condition)
+        else:
+            hidden = self.shared(condition)
+            gamma, beta = self.gamma(hidden), self.beta(hidden)
+        return Modulation(1 + gamma, beta)
 
 
 class Spade(nn.Module):
@@ -110,23 +137,18 @@ class Spade(nn.Module):
         self.conv_1 = Conv3x3(channels, channels)
         self.conv_2 = Conv3x3(channels, channels)
 
-    def modulations(self, condition: Tensor) -> tuple[Modulation, Modulation]:
-        """What the condition says: of it alone, whatever is modulated."""
-        return self.norm_1.modulation(condition), self.norm_2.modulation(condition)
-
-    def forward(self, x: Tensor, modulations: tuple[Modulation, Modulation]) -> Tensor:
-        """[B*n, channels, H, W] under modulations [B, channels, H, W] -> the same shape."""
-        for conv, modulation in zip((self.conv_1, self.conv_2), modulations, strict=True):
-            x = conv(F.leaky_relu(modulated(normalised(x), modulation), 0.2))
+    def forward(self, x: Tensor, by: Modulations) -> Tensor:
+        """[B, channels, H, W] -> the same shape."""
+        for conv, modulation in zip((self.conv_1, self.conv_2), by, strict=True):
+            x = conv(activated(x, modulation))
         return x
 
 
-def modulated(x: Tensor, by: Modulation) -> Tensor:
-    """``x (1 + gamma) + beta``; where x is [B*n, ...], an item's modulation serves its n rows."""
-    gamma, beta = by
-    rows = x.view(len(gamma), -1, *x.shape[1:])
-    out: Tensor = torch.addcmul(rows + beta[:, None], rows, gamma[:, None])
-    return out.view_as(x)
+def modulations(*conditions: tuple[Spade, Tensor]) -> list[Modulations]:
+    """What each Spade's condition says: of it alone, whatever is modulated."""
+    norms = [(norm, x) for spade, x in conditions for norm in (spade.norm_1, spade.norm_2)]
+    made = side_by_side(lambda each: each[0].modulation(each[1]), norms, on=conditions[0][1])
+    return list(zip(made[::2], made[1::2], strict=True))
 
 
 class Adain(nn.Module):
@@ -142,12 +164,12 @@ class Adain(nn.Module):
     def forward(self, x: Tensor, sound: Tensor) -> Tensor:
         """[B, channels, H, W], [B, 512] -> [B, channels, H, W]."""
         for conv, norm in ((self.conv_1, self.norm_1), (self.conv_2, self.norm_2)):
-            x = conv(F.leaky_relu(norm(x, sound), 0.2))
+            x = conv(activated(x, norm(sound)))
         return x
 
 
 class AdainNorm(nn.Module):
-    """Normalised features, scaled and shifted per channel by what is heard."""
+    """How what is heard scales and shifts normalised features, channel by channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -155,12 +177,11 @@ class AdainNorm(nn.Module):
         self.gamma = nn.Linear(128, channels)
         self.beta = nn.Linear(128, channels)
 
-    def forward(self, x: Tensor, sound: Tensor) -> Tensor:
-        """[B, channels, H, W], [B, 512] -> [B, channels, H, W]."""
+    def forward(self, sound: Tensor) -> Modulation:
+        """[B, 512] -> twice [B, channels, 1, 1]."""
         heard = F.relu(self.shared(sound))
         gamma, beta = (part(heard)[:, :, None, None] for part in (self.gamma, self.beta))
-        out: Tensor = normalised(x) * (1 + gamma) + beta
-        return out
+        return Modulation(1 + gamma, beta)
 
 
 class AlignmentModule(nn.Module):
@@ -176,11 +197,11 @@ class AlignmentModule(nn.Module):
         self.spade_1 = Spade(coarse, 3 * SKETCHES, hidden)
         self.spade_2 = Spade(coarse, 3 * SKETCHES, hidden)
         self.spade_3 = Spade(coarse // 4, 3 * SKETCHES, hidden)
-        self.to_flow = nn.Conv2d(coarse // 4, 2, 7, padding=3)
+        self.to_flow = ConvToFew(coarse // 4, 2, 7)
         self.to_weight = nn.Sequential(
             nn.Conv2d(coarse // 4, fine, 7, padding=3),
             nn.ReLU(),
-            nn.Conv2d(fine, 1, 7, padding=3),
+            ConvToFew(fine, 1, 7),
             nn.Sigmoid(),
         )
 
@@ -209,32 +230,38 @@ class AlignmentModule(nn.Module):
             The picture [B, 3, H, W], fine features [B, 32, H, W] and coarse ones
             [B, 256, H/2, W/2]: means over the references, weighted pixel by pixel.
         """
+        small = F.interpolate(sketches, size=references.coarse.shape[3:], mode="nearest")
+        by = modulations((self.spade_1, small), (self.spade_2, small), (self.spade_3, sketches))
+        parts = references.split(shares(sketches))
+        sums = side_by_side(lambda some: self._shown(some, by), parts, on=sketches)
+        picture, fine, coarse, weight, coarse_weight = (
+            torch.stack(parts).sum(dim=0) for parts in zip(*sums, strict=True)
+        )
+        weight, coarse_weight = weight + _LEAST_WEIGHT, coarse_weight + _LEAST_WEIGHT
+        return picture / weight, fine / weight, coarse / coarse_weight
+
+    def _shown(self, references: References, by: list[Modulations]) -> list[Tensor]:
+        """Weighted sums of pictures and features, fine and coarse, and of the weights of both."""
         half = references.coarse.shape[3:]
-        small = F.interpolate(sketches, size=half, mode="nearest")
-        by_1, by_2 = self.spade_1.modulations(small), self.spade_2.modulations(small)
-        by_3 = self.spade_3.modulations(sketches)
         sums: list[Tensor] = []
-        for part in references.parts(_AT_ONCE):
-            x = self.spade_2(self.spade_1(part.coarse.flatten(0, 1), by_1), by_2)
-            x = self.spade_3(F.pixel_shuffle(x, 2), by_3)  # [B*n, 64, H, W]
+        for image, fine, coarse in references.each():
+            x = self.spade_2(self.spade_1(coarse, by[0]), by[1])
+            x = self.spade_3(F.pixel_shuffle(x, 2), by[2])  # [B, 64, H, W]
             moved_to = places(self.to_flow(x))
-            weight = self.to_weight(x)  # [B*n, 1, H, W]
+            weight = self.to_weight(x)  # [B, 1, H, W]
             coarse_places = F.interpolate(
                 moved_to.permute(0, 3, 1, 2), size=half, mode="bilinear"
             ).permute(0, 2, 3, 1)
             coarse_weight = F.interpolate(weight, size=half, mode="nearest")
-            shown = (
-                warped(part.images, moved_to) * weight,
-                warped(part.fine, moved_to) * weight,
-                warped(part.coarse, coarse_places) * coarse_weight,
+            shown = [
+                warped(image, moved_to) * weight,
+                warped(fine, moved_to) * weight,
+                warped(coarse, coarse_places) * coarse_weight,
                 weight,
                 coarse_weight,
-            )
-            added = [x.view(len(sketches), -1, *x.shape[1:]).sum(dim=1) for x in shown]
-            sums = [a + b for a, b in zip(sums, added, strict=True)] if sums else added
-        picture, fine, coarse, weight, coarse_weight = sums
-        weight, coarse_weight = weight + _LEAST_WEIGHT, coarse_weight + _LEAST_WEIGHT
-        return picture / weight, fine / weight, coarse / coarse_weight
+            ]
+            sums = [a + b for a, b in zip(sums, shown, strict=True)] if sums else shown
+        return sums
 
 
 def places(flow: Tensor) -> Tensor:
@@ -251,8 +278,8 @@ def places(flow: Tensor) -> Tensor:
 
 
 def warped(x: Tensor, moved_to: Tensor) -> Tensor:
-    """[B, n, C, H, W] fetched from places [B*n, H, W, 2]: bilinear, 0 beyond the edges."""
-    return F.grid_sample(x.flatten(0, 1), moved_to, align_corners=False)
+    """[B, C, H, W] fetched from places [B, H, W, 2]: bilinear, 0 beyond the edges."""
+    return F.grid_sample(x, moved_to, align_corners=False)
 
 
 class TranslationModule(nn.Module):
@@ -271,7 +298,7 @@ class TranslationModule(nn.Module):
         self.spade_2 = Spade(coarse // 4, fine, hidden)
         self.adain_2 = Adain(coarse // 4)
         self.spade_3 = Spade(coarse // 4, 3, hidden)
-        self.to_picture = nn.Conv2d(coarse // 4, 3, 7, padding=3, bias=False)
+        self.to_picture = ConvToFew(coarse // 4, 3, 7, bias=False)
 
     def forward(
         self, seen: Tensor, picture: Tensor, fine: Tensor, coarse: Tensor, mels: Tensor
@@ -288,15 +315,18 @@ class TranslationModule(nn.Module):
         Returns:
             float32 [B, 3, H, W], 0..1.
         """
+        by = modulations((self.spade_1, coarse), (self.spade_2, fine), (self.spade_3, picture))
+        (face,) = side_by_side(lambda heard: self._paint(seen, by, heard), [mels], on=seen)
+        return face
+
+    def _paint(self, seen: Tensor, by: list[Modulations], mels: Tensor) -> Tensor:
         sound = self.audio_encoder(mels).flatten(1)
         x = F.relu(self.fine_norm(self.fine(seen)))
         x = F.relu(self.coarse_norm(self.coarse(x)))  # [B, 256, H/2, W/2]
-        x = self.spade_1(x, self.spade_1.modulations(coarse))
-        x = self.adain_1(x, sound)
+        x = self.adain_1(self.spade_1(x, by[0]), sound)
         x = F.pixel_shuffle(x, 2)  # [B, 64, H, W]
-        x = self.spade_2(x, self.spade_2.modulations(fine))
-        x = self.adain_2(x, sound)
-        x = self.spade_3(x, self.spade_3.modulations(picture))
+        x = self.adain_2(self.spade_2(x, by[1]), sound)
+        x = self.spade_3(x, by[2])
         return torch.sigmoid(self.to_picture(F.leaky_relu(x, 0.01)))
 
 
@@ -340,7 +370,10 @@ class Renderer(nn.Module):
 
         ``face`` is [B, 3, H, W], ``mels`` [B, 1, 80, 16].
         """
-        drawn = sketches.flatten(1, 2)  # [B, 15, H, W]
+        # Channels last, as Winograd's convolutions want them: all that follows inherits it.
+        drawn = sketches.flatten(1, 2).contiguous(
+            memory_format=torch.channels_last
+        )  # [B, 15, H, W]
         picture, fine, coarse = self.alignment(references, drawn)
         upper = face.clone()
         upper[:, :, face.shape[2] // 2 :] = 0

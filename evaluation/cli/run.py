@@ -21,8 +21,8 @@ from evaluation.registry import load_dataset, load_generator, load_metrics, load
     multiple=True,
     metavar="NAME[:KEY=VALUE,...]|FILE.toml",
     help="Repeat for more; the suite's own choice if not given. Arguments make another row: "
-    "iplap:mesh=plain,precision=bf16. A file declares somebody's program (docs/RUNNERS.md). "
-    "See: talkbench list generators",
+    "iplap:mesh=plain,precision=bf16. NAME=DIR are finished videos. A file declares somebody's "
+    "program (docs/RUNNERS.md). See: talkbench list generators",
 )
 @options.metrics
 @click.option(

@@ -10,7 +10,7 @@ import click
 from evaluation.cli import options
 from evaluation.cli.console import bring_what_is_needed, carry_out, errors
 from evaluation.datasets.folder import FolderDataset
-from evaluation.finished import FinishedVideos
+from evaluation.finished import FinishedVideos, read_finished
 from evaluation.plan import Plan, UnusableInputError
 from evaluation.registry import load_metrics
 from evaluation.suite import Suite
@@ -34,7 +34,8 @@ SCORE = Suite(
     required=True,
     multiple=True,
     metavar="NAME=DIR",
-    help="A system and the folder of its videos; repeat for more systems.",
+    help="A system and the folder of its videos, a path with {id} in it (out/{id}_mine.mp4), or "
+    "a CSV file with the columns id and file; repeat for more systems.",
 )
 @options.metrics
 @click.option(
@@ -120,10 +121,9 @@ def score(
 
 
 def _system(text: str) -> FinishedVideos:
-    name, equals, folder = text.partition("=")
-    if not equals or not name or not folder:
+    if "=" not in text.strip("="):
         raise click.UsageError(f"--generated takes NAME=DIR (split at the first =), got {text!r}")
-    return FinishedVideos.read(name, Path(folder))
+    return read_finished(text)
 
 
 def _pattern(text: str | None) -> re.Pattern[str] | None:

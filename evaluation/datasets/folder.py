@@ -27,7 +27,7 @@ def videos_in(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder")
     found: dict[str, Path] = {}
-    for path in sorted(_files_below(folder)):
+    for path in sorted(files_below(folder)):
         if path.suffix.lower() not in VIDEO_SUFFIXES or path.name.startswith("."):
             continue
         name = path.relative_to(folder).with_suffix("").as_posix()
@@ -48,7 +48,7 @@ def videos_in(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
     """Files at any depth, through links to folders too; not in hidden folders, not in runs."""
     seen: set[Path] = set()
     for place, folders, files in os.walk(folder, followlinks=True):

@@ -25,7 +25,7 @@ def write_report(root: Path, results: Results, out: Path, formats: Sequence[str]
         root: Folder of the run: videos and values per frame are read there.
         results: Its numbers.
         out: Where to write; made if absent.
-        formats: Of ``FORMATS``. ``csv`` writes two files.
+        formats: Of ``FORMATS``. ``csv`` writes three files.
 
     Returns:
         The files, in the order of the formats.
@@ -59,6 +59,7 @@ def _files(
         "csv": {
             "results.csv": lambda: spreadsheet.estimates_csv(results),
             "clips.csv": lambda: spreadsheet.clips_csv(results),
+            "costs.csv": lambda: spreadsheet.costs_csv(results),
         },
         "tex": {"results.tex": lambda: latex.render(layout, said)},
     }

@@ -110,11 +110,17 @@ def _cell(results: Results, generator: str, column: Column, notes: dict[str, str
         frames=count(estimate.n_frames, "frame") if own_frames else "",
         mark=estimate.mark,
         near=estimate.near_best,
+        optimised=_optimises(results, generator, column.spec.name),
         note=_note(notes, reason),
         reason=reason,
         counts=rests_on,
         estimate=estimate,
     )
+
+
+def _optimises(results: Results, generator: str, metric: str) -> bool:
+    spec = results.manifest["generators"].get(generator, {})
+    return metric.split("@", 1)[0] in spec.get("optimises", ())
 
 
 def _why_none(results: Results, generator: str, metric: str, estimate: Estimate | None) -> str:

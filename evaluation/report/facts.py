@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.report.layout import NEAR, Column, Layout
+from evaluation.report.layout import NEAR, OPTIMISED, Column, Layout
 from evaluation.report.numbers import number
 from evaluation.report.words import count, ordinal, printable
 from evaluation.results import MIN_SPEAKERS_FOR_TIES, Results
@@ -187,6 +187,8 @@ def _remarks(results: Results, layout: Layout) -> list[str]:
     if any(r.trained_on_this for r in layout.rows):
         dataset = printable(str(results.manifest["suite"].get("dataset", "")))
         found.append(f"† says that it was trained on {dataset}")
+    if any(c.optimised for c in cells):
+        found.append(f"{OPTIMISED} was trained with the network or score behind this metric")
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 
 from evaluation.report import clips, contact, strips
+from evaluation.report.costs import HEADS, SAID, cost_rows
 from evaluation.report.facts import Facts, card_rows, command_rows, environment_rows
 from evaluation.report.failures import grouped_by_reason
 from evaluation.report.layout import Cell, Change, Layout
@@ -50,6 +51,9 @@ def render(root: Path, results: Results, layout: Layout, said: Facts) -> str:
         sheets=contact.contact_sheets(root, results, layout),
         samples=len(results.manifest["samples"]),
         generators=_generators(results.manifest),
+        costs=cost_rows(results),
+        cost_heads=HEADS,
+        costs_said=SAID,
         card_rows=card_rows,
         environment=environment_rows(results.manifest),
         commands=command_rows(results.manifest),
@@ -112,6 +116,7 @@ def _generators(manifest: Mapping[str, Any]) -> list[dict[str, str]]:
         words |= {
             "name": name,
             "trained": ", ".join(spec.get("trained_on", ())),
+            "optimises": ", ".join(spec.get("optimises", ())),
             "weights": spec.get("weights_sha256") or "",
         }
         found.append({key: printable(str(text)) for key, text in words.items()})

@@ -28,6 +28,7 @@ _ESCAPES = {
     "\N{EN DASH}": "--",
     "…": r"\dots{}",
     "†": r"\textdagger{}",
+    "‡": r"\textsuperscript{\textdaggerdbl{}}",
     "·": r"$\cdot$",
     "\N{MULTIPLICATION SIGN}": r"$\times$",
     "∞": r"$\infty$",

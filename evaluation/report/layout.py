@@ -14,6 +14,7 @@ from metrics import MetricSpec
 Verdict = Literal["", "better", "worse", "open"]
 
 NEAR = "≈"
+OPTIMISED = "‡"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,7 @@ class Cell:
         mark: best, second or none.
         near: Its gap to the best is smaller than the card's noise floor: greyed, with ``NEAR``
             before the value.
+        optimised: The generator was trained with this metric's own network or score.
         note: Key into the notes, empty where there is none.
         reason: Text of that note.
         counts: Clips behind it.
@@ -85,6 +87,7 @@ class Cell:
     frames: str = ""
     mark: Mark = ""
     near: bool = False
+    optimised: bool = False
     note: str = ""
     reason: str = ""
     counts: Counts
@@ -97,8 +100,9 @@ class Cell:
 
     @property
     def shown(self) -> str:
-        """The value as it is printed: ``31.42``, ``≈31.42`` near the best."""
-        return NEAR + self.value if self.near else self.value
+        """The value as it is printed: ``31.42``, ``≈31.42`` near the best, ``31.42‡``."""
+        value = NEAR + self.value if self.near else self.value
+        return value + OPTIMISED if self.optimised else value
 
 
 @dataclass(frozen=True, kw_only=True)

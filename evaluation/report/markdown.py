@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from evaluation.report.costs import HEADS, SAID, cost_rows
 from evaluation.report.facts import Facts, card_rows, command_rows, environment_rows
 from evaluation.report.failures import Group, grouped_by_reason
 from evaluation.report.layout import Cell, Change, Column, Layout, Row
@@ -29,6 +30,7 @@ def render(results: Results, layout: Layout, said: Facts) -> str:
         _main(layout, said),
         _differences(layout),
         _coverage(layout),
+        _costs(results),
         _failures(results),
         _cards(layout),
         _environment(results),
@@ -96,6 +98,11 @@ def _coverage(layout: Layout) -> str:
         rows.append([_row(row), *texts])
     said = "Clips scored of clips asked for."
     return "\n\n".join(["## Coverage", said, _table(heads, rows)])
+
+
+def _costs(results: Results) -> str:
+    rows = [[escape(cell) for cell in row] for row in cost_rows(results)]
+    return "\n\n".join(["## Cost", SAID, _table(HEADS, rows)]) if rows else ""
 
 
 def _failures(results: Results) -> str:

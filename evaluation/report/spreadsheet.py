@@ -1,4 +1,4 @@
-"""The numbers as CSV, in long form: one file of estimates, one of records."""
+"""The numbers as CSV, in long form: a file of estimates, of records, of costs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
+from evaluation.cost import Cost
 from evaluation.records import Record
 from evaluation.results import Estimate, Results
 
@@ -38,6 +39,19 @@ def clips_csv(results: Results) -> str:
     """``clips.csv``: one row per record."""
     names = [f.name for f in fields(Record)]
     rows = (asdict(r) | {"notes": _notes(r.notes)} for r in results.records)
+    return _csv(names, rows)
+
+
+def costs_csv(results: Results) -> str:
+    """``costs.csv``: one row per generator whose clips were made in the run.
+
+    A file of its own: what is measured differs from run to run, and results do not.
+    """
+    names = ["generator", *(f.name for f in fields(Cost))]
+    rows = (
+        {"generator": name, **asdict(cost), "devices": " ".join(cost.devices)}
+        for name, cost in results.costs.items()
+    )
     return _csv(names, rows)
 
 

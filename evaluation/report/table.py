@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluation.report.cells import lay_out
+from evaluation.report.costs import cost_lines
 from evaluation.report.facts import Facts, facts
 from evaluation.report.failures import Group, grouped_by_reason
 from evaluation.report.layout import Cell, Column, Layout, Row
@@ -39,6 +40,8 @@ def print_table(results: Results, console: Console) -> None:
     console.print()
     for line in _below(said, layout, styled=styled):
         console.print(line)
+    for sentence in cost_lines(results):
+        console.print(Text(sentence, "dim"))
     groups = grouped_by_reason(results.failures)
     if groups:
         console.print()

@@ -119,7 +119,13 @@ def prepare(
     except Timeout as error:
         raise UnusableInputError(f"{folder} is being written by another talkbench") from error
     with lock:
-        about = {"name": name, "version": VERSION, "margin_px": margin, "videos": str(videos)}
+        about = {
+            "name": name,
+            "version": VERSION,
+            "margin_px": margin,
+            "mesh": driving.mesh_kind(),
+            "videos": str(videos),
+        }
         _check_same(folder / DATASET, about)
         lines = {clip: _known(folder, clip, retry_failed=retry_failed) for clip in found}
         todo = [(clip, path) for clip, path in found.items() if lines[clip] is None]

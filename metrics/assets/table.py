@@ -68,6 +68,9 @@ _BUFFALO = (
 )
 _VGG = "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data"
 _IP_LAP = "https://github.com/Weizhi-Zhong/IP_LAP#test"
+# Its README now has TorchScript under other names; these are the checkpoints it offered until then,
+# as others pass them on.
+_WAV2LIP = "personal, research and non-commercial use only, as the authors' repository says"
 _ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models"
 
 _ROWS = (
@@ -282,6 +285,24 @@ _ROWS = (
         about="IP-LAP's stage 2 as trained on LRS2 by its authors: sketches and reference images "
         "to faces, BGR 0..1, 128x128",
         page=_IP_LAP,
+    ),
+    Asset(
+        name="wav2lip",
+        file="wav2lip.pth",
+        sha256="b78b681b68ad9fe6c6fb1debc6ff43ad05834a8af8a62ffc4167b7b34ef63c37",
+        size=435807851,
+        licence=_WAV2LIP,
+        about="Wav2Lip as trained on LRS2 by its authors: mel and faces to faces, BGR 0..1, 96x96",
+        url="https://github.com/OpenTalker/SadTalker/releases/download/v0.0.2/wav2lip.pth",
+    ),
+    Asset(
+        name="wav2lip-gan",
+        file="wav2lip_gan.pth",
+        sha256="ca9ab7b7b812c0e80a6e70a5977c545a1e8a365a6c49d5e533023c034d7ac3d8",
+        size=435801865,
+        licence=_WAV2LIP,
+        about="the same, trained with a discriminator of faces, too",
+        url="https://huggingface.co/camenduru/Wav2Lip/resolve/main/checkpoints/wav2lip_gan.pth",
     ),
     Asset(
         name="clip-syncnet-example",

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from evaluation.cost import Cost
 from evaluation.generator import GeneratorSpec
 from evaluation.plan import Plan
 from evaluation.records import Record
@@ -204,6 +205,12 @@ def md_rows(text):
     return [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
+def md_tables(text):
+    """All tables of a Markdown file."""
+    blocks = [b for b in text.split("\n\n") if b.startswith("|")]
+    return [[line.strip("| ").split(" | ") for line in b.splitlines()] for b in blocks]
+
+
 def tex_rows(text):
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0].replace("\\addlinespace\n", "")
     lines = [line for line in body.splitlines() if line]
@@ -330,6 +337,46 @@ def test_a_run_that_stopped_says_so(results, report):
     assert "Partial" in files["results.tex"]
 
 
+def test_a_metric_that_was_trained_for_is_marked_in_its_column_alone(results, report):
+    generators = dict(results.manifest["generators"])
+    generators["tie_1"] = {**generators["tie_1"], "optimises": ("lpips",)}
+    trained = changed(results, generators=generators)
+    files = report(trained)
+    for text in (files["results.md"], terminal(trained, 200), files["index.html"]):
+        assert "‡ was trained with the network or score behind this metric" in text
+        assert text.count("0.0942‡") == 1
+        assert text.count("‡") == 2
+    assert files["results.tex"].count(r"\textdaggerdbl{}") == 2
+    assert "‡" not in terminal(results, 200)
+
+
+def test_costs_stand_in_every_format(results, report):
+    spent = {
+        "tie_1": Cost(3, 0.123456, 812.4, None, ("cpu",)),
+        "truth": Cost(1, None, None, 77.6, ("cuda:0", "cpu")),
+    }
+    costly = dataclasses.replace(results, costs=spent)
+    files = report(costly)
+    rows = next(t for t in md_tables(files["results.md"]) if "s a frame" in t[0])
+    assert rows[2:] == [
+        ["truth", DASH, DASH, "78", "cuda:0, cpu", "1"],
+        ["tie\\_1", "0.123", "812", DASH, "cpu", "3"],
+    ]
+    kept = next(csv.DictReader(files["costs.csv"].splitlines()))
+    assert (kept["generator"], kept["clips"], kept["seconds_per_frame"]) == (
+        "tie_1",
+        "3",
+        "0.123456",
+    )
+    assert files["results.json"] == report(results)["results.json"]
+    page = next(t for t in Page(files["index.html"]).tables if "s a frame" in str(t[0]))
+    shown = [cell[1].split("\n")[0] for cell in page[2]]
+    assert shown == ["tie_1", "0.123", "812", DASH, "cpu", "3"]
+    assert "Cost of tie_1: 0.123 s a frame, 812 MB, cpu, 3 clips" in terminal(costly, 200)
+    assert "Cost of truth" not in terminal(costly, 200)  # systems alone
+    assert "## Cost" not in report(results)["results.md"]
+
+
 def test_one_speaker_gets_no_interval(results, report):
     lone = {
         key: dataclasses.replace(e, lo=None, hi=None, n_speakers=1)
@@ -439,7 +486,15 @@ def test_an_unknown_format_is_refused(results, tmp_path):
 
 def test_what_is_written_is_returned_and_nothing_else_is_there(results, tmp_path):
     written = write_report(tmp_path, results, tmp_path / "out", FORMATS)
-    names = ["index.html", "results.md", "results.csv", "clips.csv", "results.tex", "results.json"]
+    names = [
+        "index.html",
+        "results.md",
+        "results.csv",
+        "clips.csv",
+        "costs.csv",
+        "results.tex",
+        "results.json",
+    ]
     assert [p.name for p in written] == names
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(names)
 

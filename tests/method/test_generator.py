@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 
 import cv2
 import pytest
@@ -12,7 +13,7 @@ from evaluation.generate import generate_once
 from evaluation.generator import GenerationError
 from evaluation.registry import load_generator
 from evaluation.sample import Sample
-from method import driving, generator, pipeline, refined_mesh
+from method import checkpoints, driving, generator, pipeline, refined_mesh
 from method.landmark_generator import LandmarkGenerator
 from method.renderer import Renderer
 
@@ -58,6 +59,16 @@ class TestSpec:
             seen.add(generator.IpLap().spec.weights_sha256)
         assert len(seen) == 2
         assert "" not in seen
+
+    def test_a_checkpoint_says_what_it_was_trained_on(self, weights, untrained):
+        assert generator.IpLap().spec.trained_on == ("lrs2",)
+        shutil.copy(untrained / RENDERER, weights / RENDERER)
+        assert generator.IpLap().spec.trained_on == ("lrs2",)
+        network = torch.nn.Linear(1, 1)
+        checkpoints.write(weights / LANDMARKS, network, {}, step=1, trained_on=["hdtf", "mead"])
+        assert generator.IpLap().spec.trained_on == ("hdtf", "mead", "lrs2")
+        checkpoints.write(weights / RENDERER, network, {}, step=1, trained_on=["mead"])
+        assert generator.IpLap().spec.trained_on == ("hdtf", "mead")
 
     def test_settings_are_rows_and_the_mesh_is_part_of_the_version(self):
         default = load_generator("iplap")

@@ -56,7 +56,7 @@ def our_stdin():
 def test_it_sees_its_own_world_and_nothing_of_ours(foreign, sample, tmp_path, monkeypatch):
     monkeypatch.setenv("LOOK", str(tmp_path / "look.json"))
     monkeypatch.setenv("SECRET_OF_OURS", "x")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     ours = str(Path(sys.prefix) / "bin")
     monkeypatch.setenv("PATH", f"{ours}{os.pathsep}{os.environ['PATH']}")
     more = """

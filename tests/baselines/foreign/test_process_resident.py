@@ -141,7 +141,7 @@ def test_one_command_and_no_clip_in_it(foreign):
 
 
 def test_the_example_of_the_page_works(foreign, sample, tmp_path):
-    page = (Path(__file__).parents[2] / "docs/RUNNERS.md").read_text()
+    page = (Path(__file__).parents[3] / "docs/RUNNERS.md").read_text()
     example = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
     generator = foreign(**(RESIDENT | {"command": '["python", "worker.py"]'}))
     (tmp_path / "checkout/worker.py").write_text(example)

@@ -14,7 +14,7 @@ from baselines.steps import MEANINGS, read_step
 from evaluation.generator import GeneratorFileError
 from evaluation.registry import listing, load_generator, names
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SHIPPED = sorted(FOLDER.glob("*.toml"))
 
 

@@ -157,7 +157,7 @@ class TestRendererStage:
                 stage.network.train()
                 painted, _ = stage.network(*(faces[k] for k in faces))
             before = weights_of(stage._judge)
-            stage.step(faces, epoch=LAST)
+            said = stage.step(faces, epoch=LAST)
             judges[asked] = weights_of(stage._judge)
             assert len(moved(before, stage._judge)) == len(before)
         alone = make()
@@ -165,6 +165,7 @@ class TestRendererStage:
         verdict = sum((x[-1] ** 2).mean() for x in made) + sum(
             ((x[-1] - 1) ** 2).mean() for x in real
         )
+        assert said["judge"].item() == pytest.approx(verdict.item() / 2, rel=1e-5)
         (verdict / 2).backward()
         alone.optimizers["judge"].step()
         # A bias before an instance norm has noise for a gradient, which Adam makes a whole step.
