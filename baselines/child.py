@@ -6,6 +6,7 @@ bytes. A program that starts a session of its own leaves the group, and cannot b
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -15,6 +16,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from evaluation.generator import GenerationError
 
@@ -63,11 +66,16 @@ class Log:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended: its exit code, or minus the signal's number; or at the limit."""
+    """How a program ended: its exit code, or minus the signal's number; or at the limit.
+
+    ``peak_mb`` is the most memory that it took by itself, looked at twenty times a second; NaN
+    where the system does not tell.
+    """
 
     code: int
     seconds: float
     at_limit: bool
+    peak_mb: float = math.nan
 
     def __str__(self) -> str:
         if self.at_limit:
@@ -154,9 +162,11 @@ def run(
     """
     begun = time.monotonic()
     process = start(command, folder, environment)
-    at_limit = False
+    at_limit, peak_mb = False, math.nan
     try:
         while not has_ended(process):
+            # The system's own figure after its end would count ours before it was started.
+            peak_mb = np.fmax(peak_mb, peak_so_far(process))
             left = begun + limit_s - time.monotonic()
             if left <= 0:
                 at_limit = True
@@ -165,7 +175,7 @@ def run(
     finally:
         seconds = time.monotonic() - begun
         end_group(process, log)
-    return Ended(process.returncode, limit_s if at_limit else seconds, at_limit)
+    return Ended(process.returncode, limit_s if at_limit else seconds, at_limit, float(peak_mb))
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
@@ -220,6 +230,16 @@ def end_group(process: subprocess.Popen[bytes], log: Log, grace_s: float = GRACE
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None and not stream.closed:
             stream.close()
+
+
+def peak_so_far(process: subprocess.Popen[bytes]) -> float:
+    """The most memory that a running program took by itself, MB; NaN off Linux."""
+    try:
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    except OSError:
+        return math.nan
+    found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(found[0]) * 1024 / 1e6 if found else math.nan
 
 
 def _has_more(process: subprocess.Popen[bytes]) -> bool:

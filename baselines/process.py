@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shlex
 import shutil
@@ -85,10 +86,8 @@ class Foreign:
             with _folder() as work:
                 inputs = stage_inputs(self.runner, sample, work)
                 values = {**inputs.paths, "output": str(work / "output.mp4"), "seed": str(seed)}
-                if self.runner.resident:
-                    self._ask(work, values, inputs, log)
-                else:
-                    self._run(work, values, inputs, log)
+                make = self._ask if self.runner.resident else self._run
+                peak_mb = make(work, values, inputs, log)
                 collect(self.runner, inputs, work, out)
         except VideoError as error:
             raise GenerationError(f"{name}: the sample cannot be read: {error}") from error
@@ -100,10 +99,11 @@ class Foreign:
             content = log.content()
             write_atomically(log_path, lambda file: file.write(content))
         steps = "; ".join(map(str, self.runner.steps))
-        return Made(out, {"post-steps": steps} if steps else {})
+        return Made(out, {"post-steps": steps} if steps else {}, peak_mb)
 
-    def _run(self, work: Path, values: dict[str, str], inputs: Inputs, log: child.Log) -> None:
-        """Every command in turn, in one time limit."""
+    def _run(self, work: Path, values: dict[str, str], inputs: Inputs, log: child.Log) -> float:
+        """Every command in turn, in one time limit; the most memory of any, MB."""
+        peaks = []
         left = self._limit_s(inputs)
         values |= self._values_of_start(work)
         stage_folder(self.places.folder, work / "folder")
@@ -118,15 +118,19 @@ class Foreign:
             if ended.code:
                 raise GenerationError(str(ended))
             left = max(0.0, left - ended.seconds)
+            peaks.append(ended.peak_mb)
+        # What runs in an image is no child of ours.
+        return math.nan if self.places.kind == "image" else max(peaks, default=math.nan)
 
-    def _ask(self, work: Path, values: dict[str, str], inputs: Inputs, log: child.Log) -> None:
-        """One line to the program that waits; it is started if it does not."""
+    def _ask(self, work: Path, values: dict[str, str], inputs: Inputs, log: child.Log) -> float:
+        """One line to the program that waits; it is started if it does not. Its memory, MB."""
         known = (self.runner.digest, self.places, os.environ.get("CUDA_VISIBLE_DEVICES"))
         worker, new = resident.resident(repr(known), lambda: self._begin(log))
         limit_s = self._limit_s(inputs) + (self.runner.limit.start if new else 0)
         request = {**values, "seed": int(values["seed"]), "work": str(work)}
         log.note(f"asks {json.dumps(request)}")
         worker.ask(request, limit_s, log)
+        return worker.peak_mb
 
     def _begin(self, log: child.Log) -> resident.Resident:
         work = Path(tempfile.mkdtemp(prefix="talkbench-"))

@@ -17,7 +17,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from baselines.child import Log, code_of, end_group, has_ended, listen, of_code
+from baselines.child import (
+    Log,
+    code_of,
+    end_group,
+    has_ended,
+    listen,
+    of_code,
+    peak_so_far,
+)
 from evaluation.generator import GenerationError
 
 LONGEST_ANSWER = 1 << 16
@@ -71,15 +79,21 @@ class Resident:
             raise GenerationError(f"says that it cannot: {said[:500]}")
 
     def end(self, log: Log, patience_s: float = 0) -> None:
-        """Close its stdin, leave it a moment, then end it and all that it started."""
-        if self._process.stdin is not None and not self._process.stdin.closed:
+        """Close its stdin and leave it a moment, if any; then end it and all that it started."""
+        stdin = self._process.stdin
+        if patience_s and stdin is not None and not stdin.closed:
             with contextlib.suppress(OSError):
-                self._process.stdin.close()
+                stdin.close()
         until = time.monotonic() + patience_s
         while not self._over and time.monotonic() < until:
             listen(self._process, log, _TICK_S)
         end_group(self._process, log)
         self._clean()
+
+    @property
+    def peak_mb(self) -> float:
+        """The most memory that it took since it was started; NaN where that is not known."""
+        return peak_so_far(self._process)
 
     @property
     def _over(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,7 @@ def _make(
     content: dict[str, Any] = {"key": key, "sha256": video.sha256}
     if path == out:
         if answer.peak_mb is not None:
-            spent.peak_mb = answer.peak_mb
+            spent.peak_mb = None if math.isnan(answer.peak_mb) else answer.peak_mb
         content |= spent.note(path)
     else:  # it was there already
         content["path"] = str(path)

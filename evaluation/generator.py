@@ -58,8 +58,8 @@ class Made:
     Attributes:
         video: Where it is.
         notes: Kept beside the video: ``{"mesh": "plain", "frames without a face": 3}``.
-        peak_mb: Most memory that a process of its own took; None where it worked in the harness's,
-            which is measured there.
+        peak_mb: Most memory that a process of its own took, NaN where that is not known; None
+            where it worked in the harness's, which is measured there.
     """
 
     video: Path

@@ -38,6 +38,14 @@ def test_a_good_program_makes_the_clip(foreign, sample, tmp_path):
     assert not made.video.is_symlink()
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no other system tells")
+def test_its_memory_is_its_own(foreign, sample, tmp_path):
+    light = foreign("light").generate(sample, tmp_path / OUT, 0)
+    heavy = foreign("heavy").generate(sample, tmp_path / OUT, 0)
+    assert 5 < light.peak_mb < 100  # a bare interpreter
+    assert 190 < heavy.peak_mb - light.peak_mb < 230
+
+
 @pytest.fixture
 def our_stdin():
     """Something to read on our own standard input."""

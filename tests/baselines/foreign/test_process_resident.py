@@ -42,6 +42,13 @@ def process_of(tmp_path):
     return int(next(t for t in log(tmp_path).splitlines() if " by " in t).rpartition(" ")[2])
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no other system tells")
+def test_its_memory_is_its_own(worker):
+    light, heavy = worker("good"), worker("heavy")
+    assert 5 < light.peak_mb < 100
+    assert 190 < heavy.peak_mb - light.peak_mb < 230
+
+
 def test_the_model_is_loaded_once(worker, tmp_path, sample):
     made = worker("good")
     assert made.video.read_bytes() == sample.video.read_bytes()
