@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.cost import Cost, cost_of, watched
-from evaluation.generator import GenerationError, Generator, made
+from evaluation.generator import GenerationError, Generator, lacking, made
 from evaluation.machine import MachineError, machine_error
 from evaluation.reading import VideoFile
 from evaluation.records import Status
@@ -54,6 +54,13 @@ def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int)
             return Generated(None, "unavailable", reason)
         except (AssetMissingError, AssetCorruptError) as error:
             return Generated(None, "unavailable", f"generator {spec.name}: {error}")
+    try:
+        missing = lacking(generator)
+    except Exception as error:  # noqa: BLE001 - foreign code
+        missing = [f"what it lacks cannot be told: {_named(error)}"]
+    if missing:
+        reason = f"generator {spec.name} lacks {'; '.join(missing)}"
+        return Generated(None, "unavailable", reason)
     out = video_path(videos, spec.name, sample.id)
     note = out.with_suffix(".json")
     try:

@@ -11,6 +11,7 @@ from rich.table import Table
 from evaluation.cli.assets import asset_table
 from evaluation.cli.console import console
 from evaluation.cli.forms import print_dataset, print_suite
+from evaluation.generator import lacking
 from evaluation.registry import (
     BrokenPluginError,
     Listed,
@@ -28,6 +29,7 @@ from metrics import Metric, MetricSpec
 from metrics.assets import ASSETS, find, lookup
 
 _Row = tuple[str, str, str, str, str]
+READY = "[green]ready[/]"
 
 
 @click.command("list", short_help="What there is, and what it lacks.")
@@ -58,6 +60,8 @@ def list_(kind: str, name: str | None) -> None:
     console.print(table)
     if kind == "metrics":
         _print_what_is_missing()
+    if kind == "generators":
+        _print_what_generators_lack()
     if kind in ("suites", "datasets"):
         console.print(f"\nEverything that one says: talkbench list {kind} NAME", highlight=False)
 
@@ -73,7 +77,36 @@ def _print_one(kind: str, name: str) -> None:
 
 def _generators() -> Iterable[_Row]:
     for entry in listing("generators"):
-        yield _row(entry, lambda g: (g.spec.version, g.spec.about, g.spec.assets), _takes)
+        row = _row(entry, lambda g: (g.spec.version, g.spec.about, g.spec.assets), _takes)
+        missing = _lacking(entry)
+        if not missing:
+            yield row
+            continue
+        told = f"[yellow]lacks {_things(len(missing))}, see below[/]"
+        yield (*row[:4], told if row[4] == READY else f"{row[4]}\n{told}")
+
+
+def _lacking(entry: Listed) -> list[str]:
+    if entry.error:
+        return []
+    try:
+        return lacking(entry.part)
+    except Exception as error:  # noqa: BLE001 - foreign code; the list goes on
+        return [f"what it lacks cannot be told: {type(error).__name__}: {error}"]
+
+
+def _things(count: int) -> str:
+    return "one thing" if count == 1 else f"{count} things"
+
+
+def _print_what_generators_lack() -> None:
+    """A line each: too long for a cell."""
+    for entry in listing("generators"):
+        missing = _lacking(entry)
+        if missing:
+            console.print(f"\n{entry.name} lacks", highlight=False, markup=False)
+        for text in missing:
+            console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _takes(name: str) -> str:
@@ -145,13 +178,13 @@ def _state(needed: Iterable[str]) -> str:
     missing = _missing(needed)
     if missing:
         return f"[yellow]missing: talkbench assets get {' '.join(missing)}[/]"
-    return "[green]ready[/]"
+    return READY
 
 
 def state(spec: MetricSpec) -> str:
     """``ready``, or what a card lacks on this machine, as markup."""
-    lacking = [*_missing(spec.assets), *missing_packages(spec)]
-    return f"[yellow]needs {', '.join(lacking)}[/]" if lacking else "[green]ready[/]"
+    needs = [*_missing(spec.assets), *missing_packages(spec)]
+    return f"[yellow]needs {', '.join(needs)}[/]" if needs else READY
 
 
 def _missing(needed: Iterable[str]) -> list[str]:

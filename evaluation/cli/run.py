@@ -19,10 +19,10 @@ from evaluation.registry import load_dataset, load_generator, load_metrics, load
     "--generator",
     "generator_names",
     multiple=True,
-    metavar="NAME[:KEY=VALUE,...]",
+    metavar="NAME[:KEY=VALUE,...]|FILE.toml",
     help="Repeat for more; the suite's own choice if not given. Arguments make another row: "
-    "iplap:mesh=plain,precision=bf16. NAME=DIR are finished videos. See: talkbench list "
-    "generators",
+    "iplap:mesh=plain,precision=bf16. NAME=DIR are finished videos. A file declares somebody's "
+    "program (docs/RUNNERS.md). See: talkbench list generators",
 )
 @options.metrics
 @click.option(
@@ -58,7 +58,7 @@ def run(
     \b
     Examples:
       talkbench run sample -g still -g reencoded -m psnr -m ssim -o runs/try
-      talkbench run folder --data my_clips -g mouth-blur -o runs/mine
+      talkbench run folder --data my_clips -g mouth-blur -g my_system.toml -o runs/mine
     """
     plan = plan_of(suite_name, generator_names, metric_names, data, limit, seed, download=download)
     names = [g.spec.name for g in plan.generators]
