@@ -108,6 +108,7 @@ def write_manifest(plan: Plan, path: Path) -> None:
             "every": plan.every,
             "seed": plan.seed,
             "limit": _limit(plan.limit, before),
+            "whole": plan.whole,
             "settings": dict(plan.settings),
             "generators": before.get("generators", {}) | generators,
             "metrics": before.get("metrics", {}) | metrics,

@@ -10,17 +10,21 @@ from rich.table import Table
 
 from evaluation.cli.assets import asset_table
 from evaluation.cli.console import console
+from evaluation.cli.forms import print_dataset, print_suite
 from evaluation.generator import lacking
 from evaluation.registry import (
     BrokenPluginError,
     Listed,
+    UnknownNameError,
     cards_of,
     generator_arguments,
     listing,
     load_dataset,
+    load_suite,
     names,
 )
 from evaluation.score_pair import missing_packages
+from evaluation.suite import Suite
 from metrics import Metric, MetricSpec
 from metrics.assets import ASSETS, find, lookup
 
@@ -32,8 +36,15 @@ READY = "[green]ready[/]"
 @click.argument(
     "kind", type=click.Choice(["suites", "generators", "metrics", "datasets", "assets"])
 )
-def list_(kind: str) -> None:
-    """Suites, generators, metrics, datasets or assets: version, origin, and what is missing."""
+@click.argument("name", required=False)
+def list_(kind: str, name: str | None) -> None:
+    """Suites, generators, metrics, datasets or assets: version, origin, and what is missing.
+
+    With the NAME of a suite or a dataset, everything that it says of itself.
+    """
+    if name is not None:
+        _print_one(kind, name)
+        return
     if kind == "assets":
         console.print(asset_table())
         return
@@ -51,6 +62,17 @@ def list_(kind: str) -> None:
         _print_what_is_missing()
     if kind == "generators":
         _print_what_generators_lack()
+    if kind in ("suites", "datasets"):
+        console.print(f"\nEverything that one says: talkbench list {kind} NAME", highlight=False)
+
+
+def _print_one(kind: str, name: str) -> None:
+    if kind == "suites":
+        print_suite(load_suite(name), console)
+    elif kind == "datasets":
+        print_dataset(load_dataset(name).spec, console)
+    else:
+        raise click.UsageError(f"only suites and datasets are listed by name, not {kind}")
 
 
 def _generators() -> Iterable[_Row]:
@@ -99,7 +121,16 @@ def _datasets() -> Iterable[_Row]:
 
 def _suites() -> Iterable[_Row]:
     for entry in listing("suites"):
-        yield _row(entry, lambda s: (s.version, s.about, load_dataset(s.dataset).spec.assets))
+        try:
+            yield _row(entry, lambda s: (s.version, _asks(s), load_dataset(s.dataset).spec.assets))
+        except UnknownNameError:
+            state = f"[red]no dataset is called {escape(entry.part.dataset)}[/]"
+            yield (entry.name, entry.part.version, _asks(entry.part), entry.origin, state)
+
+
+def _asks(suite: Suite) -> str:
+    notes = "".join(f" Note: {note}." for note in suite.notes)
+    return escape(f"{suite.setting.capitalize()} on {suite.dataset}. {suite.about}{notes}")
 
 
 def _metrics() -> Iterable[_Row]:
@@ -136,6 +167,8 @@ def _row(
     try:
         version, about, needed = facts(entry.part)
         about += more(entry.name)
+    except UnknownNameError:
+        raise
     except (AttributeError, LookupError, ImportError) as error:
         return (entry.name, "", "", entry.origin, f"[red]{escape(str(error))}[/]")
     return (entry.name, version, about, entry.origin, _state(needed))

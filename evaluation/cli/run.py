@@ -98,6 +98,7 @@ def plan_of(
         samples=tuple(samples if limit is None else samples[:limit]),
         every=suite.every,
         limit=limit if limit is not None and limit < len(samples) else None,
+        whole=dataset.spec.clips,
         seed=seed,
         settings={"data": str(data.resolve())} if data is not None else {},
     )
