@@ -1,1 +1,1 @@
-"""Baseline generators. For now the anchors: floors and ceilings of every table."""
+"""Baseline generators: anchors, the floors and ceilings of every table; published systems."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from evaluation.generator import Generator, GeneratorSpec, Made
+from evaluation.generator import Generator, GeneratorSpec, Made, lacking
 from evaluation.sample import Sample
 
 Value = bool | int | float | str
@@ -102,6 +102,10 @@ class Configured:
     @told.setter
     def told(self, told: Any) -> None:  # noqa: ANN401
         self.generator.told = told  # type: ignore[attr-defined]
+
+    def lacking(self) -> list[str]:
+        """What it lacks."""
+        return lacking(self.generator)
 
     def generate(self, sample: Sample, out: Path, seed: int) -> Path | Made:
         """Its clip."""

@@ -23,8 +23,14 @@ class DatasetSpec:
         version: Changes whenever the samples can change.
         about: What it shows.
         licence: Of the media.
-        source: Paper or publisher.
+        source: What to cite: paper, publisher.
+        access: How one comes by it.
         layout: How files lie in the folder given with ``--data``; empty where none is needed.
+        speaker: What tells speakers apart; clips of one speaker are not independent.
+        split: Which clips these are.
+        clips: How many the whole split has; 0 where nobody has said. A run on another number of
+            clips says so in its report.
+        unverified: What in this form rests on nothing that could be checked.
         assets: Media in the asset table.
     """
 
@@ -33,7 +39,12 @@ class DatasetSpec:
     about: str
     licence: str
     source: str
+    access: str = ""
     layout: str = ""
+    speaker: str = ""
+    split: str = ""
+    clips: int = 0
+    unverified: str = ""
     assets: tuple[str, ...] = ()
 
 

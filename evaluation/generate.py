@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evaluation.cost import Cost, cost_of, watched
-from evaluation.generator import GenerationError, Generator, made
+from evaluation.generator import GenerationError, Generator, lacking, made
 from evaluation.machine import MachineError, machine_error
 from evaluation.reading import VideoFile
 from evaluation.records import Status
@@ -54,6 +55,13 @@ def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int)
             return Generated(None, "unavailable", reason)
         except (AssetMissingError, AssetCorruptError) as error:
             return Generated(None, "unavailable", f"generator {spec.name}: {error}")
+    try:
+        missing = lacking(generator)
+    except Exception as error:  # noqa: BLE001 - foreign code
+        missing = [f"what it lacks cannot be told: {_named(error)}"]
+    if missing:
+        reason = f"generator {spec.name} lacks {'; '.join(missing)}"
+        return Generated(None, "unavailable", reason)
     out = video_path(videos, spec.name, sample.id)
     note = out.with_suffix(".json")
     try:
@@ -92,7 +100,7 @@ def _make(
     content: dict[str, Any] = {"key": key, "sha256": video.sha256}
     if path == out:
         if answer.peak_mb is not None:
-            spent.peak_mb = answer.peak_mb
+            spent.peak_mb = None if math.isnan(answer.peak_mb) else answer.peak_mb
         content |= spent.note(path)
     else:  # it was there already
         content["path"] = str(path)

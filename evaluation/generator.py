@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -14,6 +14,10 @@ Kind = Literal["reference", "anchor", "system"]
 
 class GenerationError(RuntimeError):
     """This sample cannot be generated; the text is the reason in the records."""
+
+
+class GeneratorFileError(ValueError):
+    """A file that declares a generator cannot be used; the text says all that is wrong with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +58,8 @@ class Made:
     Attributes:
         video: Where it is.
         notes: Kept beside the video: ``{"mesh": "plain", "frames without a face": 3}``.
-        peak_mb: Most memory that a process of its own took; None where it worked in the harness's,
-            which is measured there.
+        peak_mb: Most memory that a process of its own took, NaN where that is not known; None
+            where it worked in the harness's, which is measured there.
     """
 
     video: Path
@@ -88,6 +92,24 @@ class Generator(Protocol):
             GenerationError: It cannot; says why. Only this clip is lost.
         """
         ...
+
+
+@runtime_checkable
+class Needy(Protocol):
+    """A generator that needs more than assets may have this, too."""
+
+    def lacking(self) -> Sequence[str]:
+        """What is missing on this machine, each with the command or address that brings it.
+
+        While there is anything, ``generate`` is not called: the clip's records are *unavailable*,
+        and tried again at every run.
+        """
+        ...
+
+
+def lacking(generator: Generator) -> list[str]:
+    """What a generator says that it lacks, its assets aside."""
+    return [str(text) for text in generator.lacking()] if isinstance(generator, Needy) else []
 
 
 def made(answer: object) -> Made:

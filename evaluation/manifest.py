@@ -113,6 +113,7 @@ def write_manifest(plan: Plan, path: Path) -> None:
             "every": plan.every,
             "seed": plan.seed,
             "limit": _limit(plan.limit, before),
+            "whole": plan.whole,
             "settings": _split_known(before) | dict(plan.settings),
             "generators": before.get("generators", {}) | generators,
             "metrics": before.get("metrics", {}) | metrics,

@@ -26,6 +26,7 @@ class Plan:
         samples: The split, or the part of it that is run.
         every: Score frames 0, N, 2N, ...
         limit: How many of the split's samples were taken, None for all.
+        whole: How many samples the split as published has, 0 where nobody has said.
         seed: For generators.
         settings: What else the reader of the run should know (``reference`` folder, ...).
     """
@@ -36,5 +37,6 @@ class Plan:
     samples: tuple[Sample, ...]
     every: int
     limit: int | None = None
+    whole: int = 0
     seed: int = 0
     settings: Mapping[str, str]

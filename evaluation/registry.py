@@ -11,12 +11,13 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from evaluation.arguments import ArgumentError, Configured, arguments_of, make, split
 from evaluation.dataset import Dataset
 from evaluation.finished import names_finished, read_finished
-from evaluation.generator import Generator
+from evaluation.generator import Generator, GeneratorFileError
 from evaluation.suite import Suite
 from metrics import Metric
 
@@ -41,7 +42,7 @@ class Listed:
 
 def names(kind: str) -> list[str]:
     """Registered names of a kind: ``metrics``, ``generators``, ``datasets``, ``suites``, ..."""
-    return sorted(_points(kind))
+    return sorted({*_points(kind), *(_files() if kind == "generators" else ())})
 
 
 def load(kind: str, name: str) -> Any:  # noqa: ANN401 - the typed doors are below
@@ -63,23 +64,36 @@ def listing(kind: str) -> list[Listed]:
             rows.append(Listed(name, origin, load(kind, name)))
         except BrokenPluginError as error:
             rows.append(Listed(name, origin, error=str(error)))
+    if kind == "generators":
+        rows += [_listed_file(name, *found) for name, found in sorted(_files().items())]
     return rows
 
 
 def load_generator(name: str) -> Generator:
     """A generator by name, with arguments where some are given: ``iplap:mesh=plain,compat``.
 
+    A name may be the path of a file that declares one; its ending says who reads it.
     ``NAME=WHERE`` are finished videos (:meth:`evaluation.finished.FinishedVideos.read`).
 
     Raises:
         UnknownNameError: Nothing has that name.
         BrokenPluginError: It cannot be loaded.
         ArgumentError: It takes no such argument, or not this value.
+        GeneratorFileError: It is a file, and wrong.
         DatasetError: No finished videos where they were named.
     """
+    is_file = Path(name).suffix.removeprefix(".") in _points("generator_files")
+    if is_file and (Path(name).is_file() or not names_finished(name)):
+        return _from_file(Path(name))
     if names_finished(name):
         return read_finished(name)
     bare, given = split(name)
+    if Path(bare).suffix.removeprefix(".") in _points("generator_files"):
+        raise ArgumentError(f"{name!r}: a generator's file takes no arguments")
+    if bare in _files() and bare not in _points("generators"):
+        if given:
+            raise ArgumentError(f"{name!r}: {bare} is declared in a file and takes no arguments")
+        return _from_file(_files()[bare][0])
     part, written = _loaded("generators", bare, lambda maker: make(bare, maker, given))
     generator: Generator = _checked(part, Generator, "generator", bare)
     return Configured(generator, written) if written else generator
@@ -87,8 +101,35 @@ def load_generator(name: str) -> Generator:
 
 def generator_arguments(name: str) -> str:
     """The arguments that a generator takes, with their defaults, in words; empty if none."""
+    if name in _files() and name not in _points("generators"):
+        return ""
     known = _loaded("generators", name, arguments_of)
     return ", ".join(map(str, known.values()))
+
+
+def _from_file(path: Path) -> Generator:
+    loader = _loaded("generator_files", path.suffix.removeprefix("."), lambda part: part)
+    generator: Generator = _checked(loader(path), Generator, "generator", str(path))
+    return generator
+
+
+@functools.cache
+def _files() -> dict[str, tuple[Path, str]]:
+    """Generators that come as files: name -> file, and who brings it; a name is a file's stem."""
+    found: dict[str, tuple[Path, str]] = {}
+    for name, claims in sorted(_points("generator_folders").items()):
+        folder = Path(_loaded("generator_folders", name, lambda part: part))
+        for ending in _points("generator_files"):
+            for path in sorted(folder.glob(f"*.{ending}")):
+                found.setdefault(path.stem, (path, _origin(claims[0])))
+    return found
+
+
+def _listed_file(name: str, path: Path, origin: str) -> Listed:
+    try:
+        return Listed(name, origin, _from_file(path))
+    except (BrokenPluginError, GeneratorFileError) as error:
+        return Listed(name, origin, error=str(error))
 
 
 def load_dataset(name: str) -> Dataset:
@@ -175,9 +216,12 @@ def _origin(point: EntryPoint) -> str:
 
 
 def _unknown(kind: str, name: str, points: dict[str, tuple[EntryPoint, ...]]) -> str:
-    near = difflib.get_close_matches(name, points, n=3, cutoff=0.5)
+    origins = {n: _origin(claims[0]) for n, claims in points.items()}
+    if kind == "generators":
+        origins = {n: origin for n, (_, origin) in _files().items()} | origins
+    near = difflib.get_close_matches(name, origins, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    listed = ", ".join(f"{n} ({_origin(points[n][0])})" for n in sorted(points))
+    listed = ", ".join(f"{n} ({origins[n]})" for n in sorted(origins))
     return f"no {kind[:-1]} is called {name!r}.{hint} Known: {listed or 'none'}"
 
 

@@ -18,6 +18,9 @@ class Sample:
         audio: File whose audio stream drives it (often ``video`` itself), None where mute.
         reference: The video a perfect generator would return, None where nobody knows it
             (dubbing to new speech).
+        likeness: Where there is no reference, a video that shows what frames of it should look
+            like, mouths aside: metrics of sets of frames (FID) are held against it, paired ones
+            are not.
         lacks: What it cannot be judged on, and why: ``{"face": "always turned away"}``. A metric
             that needs it is recorded as not applicable.
         other_audio: File with another speaker's speech, if the split has one: what
@@ -29,5 +32,6 @@ class Sample:
     video: Path
     audio: Path | None
     reference: Path | None
+    likeness: Path | None = None
     other_audio: Path | None = None
     lacks: Mapping[str, str] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,9 @@ class Suite:
         every: Score frames 0, N, 2N, ... of every clip.
         generators: Run where the user names none.
         about: What it shows, and what it does not.
+        protocol: What is cropped, which frames, at which rate, how lengths are matched, what is
+            held against what: ``{"crop": "none: whole frames"}``. In every report.
+        notes: Cautions that go with every number, sentences without a full stop. In every report.
     """
 
     name: str
@@ -29,6 +33,8 @@ class Suite:
     every: int = 1
     generators: tuple[str, ...] = ()
     about: str = ""
+    protocol: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

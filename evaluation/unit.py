@@ -70,12 +70,13 @@ def run_unit(
     if made.video is not None:
         blank = replace(blank, generated_sha256=made.video.sha256)
     reference, unreadable = None, ""
-    if sample.reference is not None:
+    held_against = sample.reference or sample.likeness
+    if held_against is not None:
         try:
-            reference = VideoFile(sample.reference, file_sha256(sample.reference))
+            reference = VideoFile(held_against, file_sha256(held_against))
             blank = replace(blank, reference_sha256=reference.sha256)
         except OSError as error:
-            unreadable = f"reference {sample.reference}: {error.strerror or error}"
+            unreadable = f"reference {held_against}: {error.strerror or error}"
 
     wanted = [m for m in setting.metrics if not _settled(setting, m, blank, known)]
     beside = {m.spec.name: why for m in wanted if (why := _why_not(m, sample))}
@@ -110,7 +111,10 @@ def lose_unit(
 def _why_not(metric: Metric, sample: Sample) -> str:
     """Why a metric has no meaning for a sample, or nothing."""
     if sample.reference is None and metric.spec.needs_reference:
-        return "this sample has no reference video"
+        if sample.likeness is None:
+            return "this sample has no reference video"
+        if metric.spec.paired:
+            return "this sample has no reference video to be held against frame by frame"
     if sample.audio is None and "sound" in metric.spec.needs:
         return "this sample has no driving sound"
     return next((sample.lacks[n] for n in metric.spec.needs if n in sample.lacks), "")

@@ -1,1 +1,1 @@
-"""Published numbers, ranking and reproduction. Not yet in the house."""
+"""Published numbers beside ours: who measured what, on what, and what may be ranked with what."""

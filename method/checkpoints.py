@@ -34,9 +34,9 @@ class CheckpointError(ValueError):
 Rules = tuple[tuple[str, str], ...]
 
 # Official name -> ours, tried in order. What none matches keeps its name.
-_BLOCKS = ((r"conv_block\.0\.", "conv."), (r"conv_block\.1\.", "norm."))
+BLOCKS: Rules = ((r"conv_block\.0\.", "conv."), (r"conv_block\.1\.", "norm."))
 _LANDMARKS = (
-    *_BLOCKS,
+    *BLOCKS,
     (r"^ref_encoder\.", "reference_encoder."),
     (r"^Norm\.", "norm."),
     (r"^mouse_keypoint_map\.", "to_lips."),
@@ -51,7 +51,7 @@ _SPADES = (
     (r"(?<=\.)(spade|adain)_layer_([12])\.(?:mlp_)?(gamma|beta)\.", r"norm_\2.\3."),
 )
 _RENDERER = (
-    *_BLOCKS,
+    *BLOCKS,
     # Inside a block first: the alignment module's own blocks are called spade_layer_N, too.
     *_SPADES,
     (r"^flow_module\.spade_layer_4\.", "alignment.spade_3."),
@@ -79,7 +79,7 @@ def load_landmark_generator(source: Source) -> LandmarkGenerator:
     Raises:
         CheckpointError: Not readable, or of another network.
     """
-    return _filled(lambda sizes: LandmarkGenerator(**sizes), source, _LANDMARKS)
+    return filled(lambda sizes: LandmarkGenerator(**sizes), source, _LANDMARKS)
 
 
 def load_renderer(source: Source) -> Renderer:
@@ -91,7 +91,7 @@ def load_renderer(source: Source) -> Renderer:
     Raises:
         CheckpointError: Not readable, or of another network.
     """
-    return _filled(lambda sizes: Renderer(Channels(**sizes)), source, _RENDERER)
+    return filled(lambda sizes: Renderer(Channels(**sizes)), source, _RENDERER, without=_LOSS)
 
 
 def renamed(key: str, rules: Rules) -> str:
@@ -141,15 +141,35 @@ def trained_on(path: Path) -> tuple[str, ...] | None:
     return tuple(map(str, names))
 
 
-def _filled(build: Callable[[dict[str, int]], M], source: Source, rules: Rules) -> M:
+def filled(
+    build: Callable[[dict[str, int]], M],
+    source: Source,
+    rules: Rules,
+    *,
+    title: str = "",
+    without: str | tuple[str, ...] = (),
+) -> M:
+    """A network with the weights of a checkpoint, every tensor used, ready for inference.
+
+    Args:
+        build: Makes the network of the measures that the checkpoint states; of none, the authors'.
+        source: A file, or a state dict.
+        rules: Official names as ours.
+        title: What the network is called in messages; by default IP-LAP's and its class.
+        without: What the names of tensors that nobody needs here begin with.
+
+    Raises:
+        CheckpointError: Not readable, or of another network.
+    """
     name = "the state dict" if isinstance(source, Mapping) else str(source)
     content = source if isinstance(source, Mapping) else _read(Path(source), name)
     weights = _state_dict(content, name)
     network = _built(build, content.get(_SIZES, {}), name)
     ours = set(network.state_dict())
-    weights = {renamed(k, rules): v for k, v in weights.items() if not k.startswith(_LOSS)}
+    weights = {renamed(k, rules): v for k, v in weights.items() if not k.startswith(without)}
     missing, extra = sorted(ours - set(weights)), sorted(set(weights) - ours)
-    what = f"{name}: not a checkpoint of IP-LAP's {type(network).__name__}"
+    title = title or f"IP-LAP's {type(network).__name__}"
+    what = f"{name}: not a checkpoint of {title}"
     if missing or extra:
         raise CheckpointError(
             f"{what}: {len(missing)} of {len(ours)} tensors missing{_first(missing)}, "

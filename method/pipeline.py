@@ -27,13 +27,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol
 
-import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evaluation.video import Audio, read_audio
 from evaluation.video_writer import Encoding, VideoWriter
 from method import choices, driving, mel, schedule
 from method.driving import FPS, MOST_LOST, Driving, Frame, MeshChoice, UndrivableError
@@ -42,6 +40,7 @@ from method.pasting import cut_face, paste
 from method.renderer import SIDE, References, Renderer
 from method.schedule import Schedule, ScheduleError
 from method.sketches import sketch
+from method.sound import read_driving_sound
 
 RENDERED = 25  # reference images
 _AT_ONCE = 32  # windows of landmarks
@@ -114,10 +113,7 @@ def generate(
         UndrivableError: No face; no sound, or none that can be carried over.
         ModuleNotFoundError: The refined mesh is asked for, and its package is not there.
     """
-    sound, carried = read_audio(audio, mel.RATE, mono=True), read_audio(audio)
-    if sound is None or carried is None:
-        raise UndrivableError(f"{audio}: no sound to drive with: no audio stream, or an empty one")
-    _check_writable(carried, audio)
+    sound, carried = read_driving_sound(audio)
     face = driving.read_driving(video, settings.mesh, 0 if settings.compat else MOST_LOST)
     if settings.compat:
         try:
@@ -151,17 +147,6 @@ def generate(
             if told is not None:
                 told(written, len(plan))
     return face
-
-
-def _check_writable(sound: Audio, path: Path) -> None:
-    rates = sorted(av.Codec("aac", "w").audio_rates or ())
-    channels = sound.samples.shape[1]
-    if channels > 2 or sound.rate not in rates:
-        raise UndrivableError(
-            f"{path}: {channels} channels at {sound.rate} Hz; the result's AAC takes 1 or 2 at "
-            f"{', '.join(map(str, rates))} Hz. Convert it first: ffmpeg -i {path.name} -ac 2 "
-            "-ar 48000 sound.wav"
-        )
 
 
 def _rest(first: Frame, others: Iterator[Frame]) -> Iterator[Frame]:

@@ -15,6 +15,7 @@ import click
 
 from evaluation.arguments import ArgumentError
 from evaluation.dataset import DatasetError
+from evaluation.generator import GeneratorFileError
 from evaluation.machine import MachineError, machine_error
 from evaluation.plan import UnusableInputError
 from evaluation.records import RecordsError
@@ -28,6 +29,7 @@ _USER_ERRORS = (
     AssetUnreachableError,
     BrokenPluginError,
     DatasetError,
+    GeneratorFileError,
     RecordsError,
     UnknownNameError,
     UnusableInputError,

@@ -8,7 +8,7 @@ import click
 
 from evaluation.cli import options
 from evaluation.cli.console import bring_what_is_needed, check_device, console, unit_bar
-from evaluation.generator import GenerationError, made
+from evaluation.generator import GenerationError, lacking, made
 from evaluation.plan import UnusableInputError
 from evaluation.registry import load_generator
 from evaluation.sample import Sample
@@ -16,7 +16,7 @@ from metrics.assets import AssetCorruptError, AssetMissingError, locate
 
 
 @click.command(short_help="One clip by one generator.")
-@click.argument("name", metavar="GENERATOR[:KEY=VALUE,...]")
+@click.argument("name", metavar="GENERATOR[:KEY=VALUE,...]|FILE.toml")
 @click.option("--video", type=options.Folder(), required=True, help="The face to drive.")
 @click.option(
     "--audio", type=options.Folder(), help="What it says; the video's own sound if not given."
@@ -51,6 +51,8 @@ def generate(
             locate(asset)
     except (AssetMissingError, AssetCorruptError) as error:
         raise UnusableInputError(str(error)) from error
+    if missing := lacking(generator):
+        raise UnusableInputError(f"generator {generator.spec.name} lacks {'; '.join(missing)}")
     check_device()
     out.parent.mkdir(parents=True, exist_ok=True)
     sample = Sample(id=out.stem, speaker="", video=video, audio=audio or video, reference=video)

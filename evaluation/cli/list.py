@@ -10,28 +10,41 @@ from rich.table import Table
 
 from evaluation.cli.assets import asset_table
 from evaluation.cli.console import console
+from evaluation.cli.forms import print_dataset, print_suite
+from evaluation.generator import lacking
 from evaluation.registry import (
     BrokenPluginError,
     Listed,
+    UnknownNameError,
     cards_of,
     generator_arguments,
     listing,
     load_dataset,
+    load_suite,
     names,
 )
 from evaluation.score_pair import missing_packages
+from evaluation.suite import Suite
 from metrics import Metric, MetricSpec
 from metrics.assets import ASSETS, find, lookup
 
 _Row = tuple[str, str, str, str, str]
+READY = "[green]ready[/]"
 
 
 @click.command("list", short_help="What there is, and what it lacks.")
 @click.argument(
     "kind", type=click.Choice(["suites", "generators", "metrics", "datasets", "assets"])
 )
-def list_(kind: str) -> None:
-    """Suites, generators, metrics, datasets or assets: version, origin, and what is missing."""
+@click.argument("name", required=False)
+def list_(kind: str, name: str | None) -> None:
+    """Suites, generators, metrics, datasets or assets: version, origin, and what is missing.
+
+    With the NAME of a suite or a dataset, everything that it says of itself.
+    """
+    if name is not None:
+        _print_one(kind, name)
+        return
     if kind == "assets":
         console.print(asset_table())
         return
@@ -47,11 +60,53 @@ def list_(kind: str) -> None:
     console.print(table)
     if kind == "metrics":
         _print_what_is_missing()
+    if kind == "generators":
+        _print_what_generators_lack()
+    if kind in ("suites", "datasets"):
+        console.print(f"\nEverything that one says: talkbench list {kind} NAME", highlight=False)
+
+
+def _print_one(kind: str, name: str) -> None:
+    if kind == "suites":
+        print_suite(load_suite(name), console)
+    elif kind == "datasets":
+        print_dataset(load_dataset(name).spec, console)
+    else:
+        raise click.UsageError(f"only suites and datasets are listed by name, not {kind}")
 
 
 def _generators() -> Iterable[_Row]:
     for entry in listing("generators"):
-        yield _row(entry, lambda g: (g.spec.version, g.spec.about, g.spec.assets), _takes)
+        row = _row(entry, lambda g: (g.spec.version, g.spec.about, g.spec.assets), _takes)
+        missing = _lacking(entry)
+        if not missing:
+            yield row
+            continue
+        told = f"[yellow]lacks {_things(len(missing))}, see below[/]"
+        yield (*row[:4], told if row[4] == READY else f"{row[4]}\n{told}")
+
+
+def _lacking(entry: Listed) -> list[str]:
+    if entry.error:
+        return []
+    try:
+        return lacking(entry.part)
+    except Exception as error:  # noqa: BLE001 - foreign code; the list goes on
+        return [f"what it lacks cannot be told: {type(error).__name__}: {error}"]
+
+
+def _things(count: int) -> str:
+    return "one thing" if count == 1 else f"{count} things"
+
+
+def _print_what_generators_lack() -> None:
+    """A line each: too long for a cell."""
+    for entry in listing("generators"):
+        missing = _lacking(entry)
+        if missing:
+            console.print(f"\n{entry.name} lacks", highlight=False, markup=False)
+        for text in missing:
+            console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _takes(name: str) -> str:
@@ -66,7 +121,16 @@ def _datasets() -> Iterable[_Row]:
 
 def _suites() -> Iterable[_Row]:
     for entry in listing("suites"):
-        yield _row(entry, lambda s: (s.version, s.about, load_dataset(s.dataset).spec.assets))
+        try:
+            yield _row(entry, lambda s: (s.version, _asks(s), load_dataset(s.dataset).spec.assets))
+        except UnknownNameError:
+            state = f"[red]no dataset is called {escape(entry.part.dataset)}[/]"
+            yield (entry.name, entry.part.version, _asks(entry.part), entry.origin, state)
+
+
+def _asks(suite: Suite) -> str:
+    notes = "".join(f" Note: {note}." for note in suite.notes)
+    return escape(f"{suite.setting.capitalize()} on {suite.dataset}. {suite.about}{notes}")
 
 
 def _metrics() -> Iterable[_Row]:
@@ -103,6 +167,8 @@ def _row(
     try:
         version, about, needed = facts(entry.part)
         about += more(entry.name)
+    except UnknownNameError:
+        raise
     except (AttributeError, LookupError, ImportError) as error:
         return (entry.name, "", "", entry.origin, f"[red]{escape(str(error))}[/]")
     return (entry.name, version, about, entry.origin, _state(needed))
@@ -112,13 +178,13 @@ def _state(needed: Iterable[str]) -> str:
     missing = _missing(needed)
     if missing:
         return f"[yellow]missing: talkbench assets get {' '.join(missing)}[/]"
-    return "[green]ready[/]"
+    return READY
 
 
 def state(spec: MetricSpec) -> str:
     """``ready``, or what a card lacks on this machine, as markup."""
-    lacking = [*_missing(spec.assets), *missing_packages(spec)]
-    return f"[yellow]needs {', '.join(lacking)}[/]" if lacking else "[green]ready[/]"
+    needs = [*_missing(spec.assets), *missing_packages(spec)]
+    return f"[yellow]needs {', '.join(needs)}[/]" if needs else READY
 
 
 def _missing(needed: Iterable[str]) -> list[str]:

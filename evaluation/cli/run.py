@@ -20,10 +20,10 @@ from evaluation.split_manifest import split_of
     "--generator",
     "generator_names",
     multiple=True,
-    metavar="NAME[:KEY=VALUE,...]",
+    metavar="NAME[:KEY=VALUE,...]|FILE.toml",
     help="Repeat for more; the suite's own choice if not given. Arguments make another row: "
-    "iplap:mesh=plain,precision=bf16. NAME=DIR are finished videos. See: talkbench list "
-    "generators",
+    "iplap:mesh=plain,precision=bf16. NAME=DIR are finished videos. A file declares somebody's "
+    "program (docs/RUNNERS.md). See: talkbench list generators",
 )
 @options.metrics
 @click.option(
@@ -59,7 +59,7 @@ def run(
     \b
     Examples:
       talkbench run sample -g still -g reencoded -m psnr -m ssim -o runs/try
-      talkbench run folder --data my_clips -g mouth-blur -o runs/mine
+      talkbench run folder --data my_clips -g mouth-blur -g my_system.toml -o runs/mine
     """
     plan = plan_of(suite_name, generator_names, metric_names, data, limit, seed, download=download)
     names = [g.spec.name for g in plan.generators]
@@ -99,6 +99,7 @@ def plan_of(
         samples=tuple(samples if limit is None else samples[:limit]),
         every=suite.every,
         limit=limit if limit is not None and limit < len(samples) else None,
+        whole=dataset.spec.clips,
         seed=seed,
         settings={"data": str(data.resolve())} | split_of(data) if data is not None else {},
     )

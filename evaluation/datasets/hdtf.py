@@ -20,6 +20,7 @@ from evaluation.sample import Sample
 from evaluation.video import has_audio
 
 _CLIP = re.compile(r"(RD|WDA|WRA)_(\w+)_\d{3}")
+_ALL = 421  # intervals with a crop in the authors' files
 _NAMED = 10  # clips that an error names; it counts them all
 _REPORT = "report.csv"
 
@@ -76,19 +77,24 @@ class Hdtf:
     def spec(self) -> DatasetSpec:
         """The form."""
         about = "every prepared clip of HDTF; two copies are alike only if their manifests are"
-        source = _PAPER
+        source, split, clips = _PAPER, "every clip that is there", _ALL
         name = "hdtf"
         if self.part is not None:
             chosen = read_lists()[self.part]
             name = f"hdtf-{self.part}"
             about = f"HDTF, {chosen.about}"
-            source = f"{_PAPER}; list: {chosen.source}"
+            source, split, clips = _PAPER, chosen.source, len(chosen.clips)
         return DatasetSpec(
             name=name,
             version="1",
             about=about,
             licence="annotations CC BY 4.0; the videos belong to their publishers",
             source=source,
+            access="addresses, intervals and crops at github.com/MRzzm/HDTF; "
+            "talkbench data prepare hdtf makes the clips of them",
+            speaker="the video's name without its number; in RD, where nobody is named, the video",
+            split=split,
+            clips=clips,
             layout="what talkbench data prepare hdtf writes: RD_Radio11_000.mp4 and so on, 512x512 "
             "at 25 frames a second with sound, in one folder",
         )
@@ -101,7 +107,7 @@ class Hdtf:
         """
         if data is None:
             raise DatasetError(f"the {self.spec.name} dataset needs a folder: --data DIR")
-        there = {Path(name).name: path for name, path in videos_in(data).items()}
+        there = _clips_in(data)
         if self.part is None:
             wanted: Sequence[str] = [name for name in there if _CLIP.fullmatch(name)]
             if not wanted:
@@ -115,6 +121,18 @@ class Hdtf:
             if missing:
                 raise DatasetError(_what_is_missing(self.spec.name, data, wanted, missing))
         return with_other_audio([_sample(clip, there[clip]) for clip in wanted])
+
+
+def _clips_in(data: Path) -> dict[str, Path]:
+    """Videos by the last part of their name, in folders or not."""
+    there: dict[str, Path] = {}
+    for path in videos_in(data).values():
+        if path.stem in there:
+            raise DatasetError(
+                f"{data} has two clips called {path.stem}: {there[path.stem]} and {path}; keep one"
+            )
+        there[path.stem] = path
+    return there
 
 
 def _sample(clip: str, path: Path) -> Sample:

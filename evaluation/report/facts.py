@@ -29,6 +29,8 @@ class Facts:
         values: How many values were asked for.
         failed: How many of them there are not.
         warnings: Why the table is not the whole suite's.
+        notes: Cautions that go with the suite's numbers, whoever's they are.
+        protocol: The suite's choices (crop, frames, lengths, ...), as (key, text).
         remarks: How to read the table.
         lead: Who is marked best where; empty where nobody is.
     """
@@ -42,6 +44,8 @@ class Facts:
     values: int
     failed: int
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    protocol: tuple[tuple[str, str], ...]
     remarks: tuple[str, ...]
     lead: str
 
@@ -75,7 +79,9 @@ def facts(results: Results, layout: Layout) -> Facts:
         every=_every(manifest["every"]),
         values=applicable + missing,
         failed=len(results.failures),
-        warnings=tuple(_warnings(manifest["limit"], missing, applicable + missing)),
+        warnings=tuple(_warnings(manifest, missing, applicable + missing)),
+        notes=tuple(map(printable, suite.get("notes", ()))),
+        protocol=tuple((printable(k), printable(v)) for k, v in suite.get("protocol", {}).items()),
         remarks=tuple(_remarks(results, layout)),
         lead=_lead(layout),
     )
@@ -140,12 +146,18 @@ def _every(every: int) -> str:
     return "every frame" if every == 1 else f"every {ordinal(every)} frame"
 
 
-def _warnings(limit: int | None, missing: int, values: int) -> list[str]:
+def _warnings(manifest: Mapping[str, Any], missing: int, values: int) -> list[str]:
     found = []
+    limit, clips, whole = manifest["limit"], len(manifest["samples"]), manifest.get("whole", 0)
     if limit is not None:
         found.append(
             f"Partial: only the first {count(limit, 'sample')} of the suite. These are not the "
             "suite's numbers"
+        )
+    elif whole and clips != whole:
+        found.append(
+            f"Another split: {count(clips, 'clip')} where the split as published has {whole:,}. "
+            "These numbers do not compare with those of the whole"
         )
     if missing:
         found.append(

@@ -53,6 +53,7 @@ def render(layout: Layout, said: Facts) -> str:
     packages = "booktabs, xcolor" if layout.near else "booktabs"
     lines = [
         rf"% Needs {packages} and graphicx. For names outside Latin script: lualatex or xelatex.",
+        *(f"% {key}: {text}" for key, text in said.protocol),
         r"\begin{table}[t]",
         r"\centering",
         r"\small",
@@ -102,7 +103,7 @@ def _name(row: Row) -> str:
 
 
 def _caption(said: Facts, layout: Layout) -> str:
-    sentences = [*said.warnings, f"{said.suite}: {said.scored}"]
+    sentences = [*said.warnings, *said.notes, f"{said.suite}: {said.scored}"]
     sentences += [f"{c.title} over {c.frames}" for c in layout.columns if c.frames]
     marks = r"Best \textbf{bold}, second \underline{underlined}."
     marked = layout.marked

@@ -32,6 +32,7 @@ def render(results: Results, layout: Layout, said: Facts) -> str:
         _coverage(layout),
         _costs(results),
         _failures(results),
+        _setting(said),
         _cards(layout),
         _environment(results),
     ]
@@ -41,6 +42,7 @@ def render(results: Results, layout: Layout, said: Facts) -> str:
 def _head(said: Facts) -> str:
     lines = [f"# {escape(said.suite)}", f"{escape(said.scored)}; {escape(said.failures)}."]
     lines += [f"> **{escape(w)}.**" for w in said.warnings]
+    lines += [f"> {escape(n)}." for n in said.notes]
     lines += [f"{escape(said.lead)}."] if said.lead else []
     return "\n\n".join(lines)
 
@@ -119,6 +121,12 @@ def _group(group: Group) -> str:
     places = [f"{escape(p.generator)} on {escape(p.sample)}" for p in group.places]
     what = f"{count(group.values, 'value')} {group.status.replace('-', ' ')}"
     return f"- {what}: {escape(group.reason)} ({listed(places, _PLACES)})"
+
+
+def _setting(said: Facts) -> str:
+    lines = [f"- {escape(key)}: {escape(text)}" for key, text in said.protocol]
+    about = escape(". ".join(filter(None, (said.setting, said.about))))
+    return "\n\n".join(filter(None, ["## Setting", about, "\n".join(lines)])) if about else ""
 
 
 def _cards(layout: Layout) -> str:

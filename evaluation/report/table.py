@@ -31,6 +31,8 @@ def print_table(results: Results, console: Console) -> None:
     styled = console.is_terminal and not console.is_dumb_terminal
     console.print()
     console.print(_head(said))
+    for note in said.notes:
+        console.print(Text(f"{note}.", "yellow"))
     for warning in said.warnings:
         console.print(Text(warning, "bold yellow"))
     drawn = [_Drawn.of(column, layout, styled=styled) for column in layout.columns]
@@ -38,6 +40,8 @@ def print_table(results: Results, console: Console) -> None:
         console.print()
         console.print(_table(block, layout, console.width))
     console.print()
+    for key, text in said.protocol:
+        console.print(Text(f"{key}: {text}", "dim"))
     for line in _below(said, layout, styled=styled):
         console.print(line)
     for sentence in cost_lines(results):

@@ -242,7 +242,6 @@ def _train(
     from method.training.loop import train as learn
     from method.training.prepared import open_prepared
     from method.training.processes import processes
-    from metrics.assets import locate
 
     settings = changed(presets[preset], changes)
     if steps is not None:
@@ -250,8 +249,6 @@ def _train(
     prepared = open_prepared(data, train_list, val_list)
     if download:
         bring_what_is_needed(assets)
-    for asset in assets:
-        locate(asset)
     check_device()
     with processes() as here, unit_bar() if here.first else nullcontext() as told:
         torch.manual_seed(seed)

@@ -6,6 +6,7 @@ that is shared out among processes in another way, sees the same data.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -137,4 +138,10 @@ def loader(items: Items, numbers: Numbers, readers: int) -> DataLoader[Item]:
         num_workers=readers,
         multiprocessing_context="spawn" if readers else None,
         persistent_workers=readers > 0,
+        worker_init_fn=_heed_no_interrupt,
     )
+
+
+def _heed_no_interrupt(_number: int) -> None:
+    """Ctrl-C reaches readers, too; the process that trains ends them when it has saved."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -4,6 +4,7 @@
 its sources in order. Nothing else in talkbench opens a weight file.
 """
 
+from metrics.assets.asset import Asset
 from metrics.assets.places import (
     AssetCorruptError,
     AssetMissingError,
@@ -13,7 +14,7 @@ from metrics.assets.places import (
     sha256_of,
 )
 from metrics.assets.sources import AssetUnreachableError, Progress, get, get_all
-from metrics.assets.table import ARCHIVES, ASSETS, Asset, lookup
+from metrics.assets.table import ARCHIVES, ASSETS, lookup
 
 __all__ = [
     "ARCHIVES",

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from unearth import Link, PackageFinder
 from unearth.fetchers import Fetcher, PyPIClient
 
-from metrics.assets.table import Archive
+from metrics.assets.asset import Archive
 
 DEFAULT_INDEX = "https://pypi.org/simple"
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import platformdirs
 
-from metrics.assets.table import Asset, lookup
+from metrics.assets.asset import Asset
+from metrics.assets.table import lookup
 
 CACHE_VARIABLE = "TALKBENCH_CACHE"
 FOLDERS_VARIABLE = "TALKBENCH_ASSETS"

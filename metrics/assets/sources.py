@@ -22,9 +22,10 @@ from filelock import FileLock
 from unearth.errors import UnpackError
 from unearth.fetchers import PyPIClient
 
+from metrics.assets.asset import Archive, Asset
 from metrics.assets.index import find_archive, open_index
 from metrics.assets.places import AssetCorruptError, cache_root, cached, find, how_to_get, verify
-from metrics.assets.table import ARCHIVES, Archive, Asset, lookup
+from metrics.assets.table import ARCHIVES, lookup
 
 Progress = Callable[[str, int, int | None], None]
 """Called with (what, bytes so far, bytes in all or None)."""

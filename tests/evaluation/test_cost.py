@@ -74,6 +74,8 @@ def test_the_peak_is_of_this_clip_and_not_of_an_earlier_one():
 def test_a_process_of_its_own_says_its_peak(sample, tmp_path):
     generate_once(Busy(peak_mb=1234.56), sample, tmp_path / "videos", 0)
     assert note_of(tmp_path)["peak_mb"] == 1234.6
+    generate_once(Busy(peak_mb=float("nan")), sample, tmp_path / "unknown" / "videos", 0)
+    assert "peak_mb" not in note_of(tmp_path / "unknown")
 
 
 def test_what_was_there_already_and_what_failed_cost_nothing(sample, tmp_path):

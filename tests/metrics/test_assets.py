@@ -16,7 +16,8 @@ from unearth.fetchers import PyPIClient
 
 from metrics import assets
 from metrics.assets import index, places, sources
-from metrics.assets.table import ARCHIVES, ASSETS, Archive, Asset
+from metrics.assets.asset import Archive, Asset
+from metrics.assets.table import ARCHIVES, ASSETS
 
 CONTENT = bytes(range(256)) * 20_000
 

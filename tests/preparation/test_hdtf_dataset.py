@@ -65,6 +65,12 @@ def test_many_missing_clips_are_counted_and_some_named(clips):
         Hdtf("edtalk77").samples(clips)
 
 
+def test_two_clips_of_one_name_are_told(clips, write_clip):
+    write_clip(clips / "more" / "WDA_TedLieu_000.mp4", frames=3)
+    with pytest.raises(DatasetError, match="two clips called WDA_TedLieu_000"):
+        XDUB10.samples(clips)
+
+
 def test_no_folder_and_a_folder_of_others_are_told(tmp_path, write_clip):
     with pytest.raises(DatasetError, match="needs a folder: --data DIR"):
         XDUB10.samples(None)
@@ -78,4 +84,5 @@ def test_each_list_is_a_dataset_by_name(name):
     spec = load_dataset(name).spec
     assert spec.name == name
     assert "CVPR 2021" in spec.source
+    assert spec.clips == (421 if name == "hdtf" else len(read_lists()[name[5:]].clips))
     assert "CC BY 4.0" in spec.licence

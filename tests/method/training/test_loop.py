@@ -287,6 +287,25 @@ class TestSignals:
         assert "12 in all" in done.stdout
         assert curve(tmp_path) == straight
 
+    def test_ctrl_c_reaches_readers_too(self, prepared, tmp_path, environment, straight):
+        """A terminal sends it to the whole group."""
+        process = subprocess.Popen(
+            command(prepared, tmp_path, "--readers", "1"),
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        wait_for_rows(process, tmp_path, 5)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130, said
+        assert "Traceback" not in said
+        kept = torch.load(tmp_path / "iplap-landmarks" / STATE, weights_only=True)
+        assert kept["step"] == len(curve(tmp_path))
+        assert curve(tmp_path) == straight[: kept["step"]]
+
 
 class TestProcesses:
     def test_gradients_are_means_over_processes(self, tmp_path, environment):

@@ -1,4 +1,4 @@
-"""The suites that come with talkbench."""
+"""Small suites: a try-out, and any folder of videos."""
 
 from __future__ import annotations
 
