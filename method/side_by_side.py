@@ -21,9 +21,12 @@ _Made = TypeVar("_Made")
 
 
 def shares(x: Tensor) -> int:
-    """Into how many parts to split work on this: one where it runs elsewhere or has gradients."""
-    here = torch.is_grad_enabled() or x.device.type != "cpu"
-    return 1 if here else torch.get_num_threads()
+    """Into how many parts to split work on this: one where it runs elsewhere or has gradients.
+
+    One under autocast, too, which other threads do not inherit.
+    """
+    plain = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    return torch.get_num_threads() if plain and not torch.is_grad_enabled() else 1
 
 
 def side_by_side(work: Callable[[_Part], _Made], parts: Iterable[_Part], on: Tensor) -> list[_Made]:

@@ -182,7 +182,7 @@ class TestWeightsOfLpips:
 @pytest.fixture
 def empty_cache(monkeypatch, tmp_path):
     """No asset anywhere, no network in memory."""
-    caches = inception._network, lpips_nets._weights
+    caches = inception._network, lpips_nets.weights
     monkeypatch.setenv("TALKBENCH_CACHE", str(tmp_path))
     monkeypatch.delenv("TALKBENCH_ASSETS", raising=False)
     for cache in caches:
