@@ -102,7 +102,11 @@ def _check(plan: Plan) -> None:
     if not plan.samples:
         raise UnusableInputError(f"suite {plan.suite.name} has no samples")
     if not plan.generators:
-        raise UnusableInputError("no generator was named; see: talkbench list generators")
+        raise UnusableInputError(
+            f"{plan.suite.id} has no generator of its own; name what is to be compared: "
+            "-g NAME (talkbench list generators), -g mine=FOLDER for finished videos, or "
+            "-g still to try out the data"
+        )
     if not plan.metrics:
         raise UnusableInputError("no metric was named; see: talkbench list metrics")
     for what, ids in (

@@ -15,7 +15,7 @@ from evaluation.video import Audio, FrameReader, read_audio
 from evaluation.video_writer import Encoding, VideoWriter
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def real_clip(data: Path) -> Callable[..., Path]:
     """Write some frames of a shared clip, with their sound, as H.264 with AAC at 25 a second."""
 
