@@ -36,6 +36,7 @@ from metrics import Frames
 _TICK = Fraction(1, 2000)  # s; Matroska rounds times to ms
 _BEFORE = 3  # s before the interval at which decoding begins; a decoder needs some to settle
 _HOLE = Fraction(1, 2)  # s without a new frame: worth a note
+_HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics of ITU-T H.273
 _SILENT_HOLE = 0.1  # s; below, sounds follow each other, as FFmpeg's aresample=async has it
 
 
@@ -128,6 +129,7 @@ class SpanReader:
             self.notes.append(f"no new frame for {float(hole):.1f} s")
         if interlaced:
             self.notes.append("interlaced; the authors advise to deinterlace the source")
+        self.notes += _odd_pixels(self.path)
 
     def _from_before(self) -> Iterator[tuple[av.VideoFrame, Fraction]]:
         """Frames from somewhere before the interval on, with their times in s."""
@@ -164,6 +166,22 @@ class SpanReader:
                 raise VideoError(
                     f"{self.path}: damaged near {float(clock):.2f} s: {plain(error)}"
                 ) from error
+
+
+def _odd_pixels(path: Path) -> list[str]:
+    """What is lost, or looks wrong, when a pixel is taken as square and eight bits deep."""
+    with open_container(path) as container:
+        stream = video_stream(container, path)
+        context, shape = stream.codec_context, stream.sample_aspect_ratio
+        notes = []
+        if shape not in (None, 0, 1):
+            ratio = f"{shape.numerator}:{shape.denominator}"
+            notes.append(f"pixels are {ratio}, not square, and are taken as they are stored")
+        if context.color_trc in _HDR:
+            notes.append(f"HDR ({_HDR[context.color_trc]}), and no tone mapping is done")
+        if context.format is not None and context.format.components[0].bits > 8:
+            notes.append(f"{context.format.components[0].bits} bits a sample become 8")
+        return notes
 
 
 def read_span_audio(path: Path, span: Span) -> tuple[Audio, list[str]]:

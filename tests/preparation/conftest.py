@@ -53,6 +53,9 @@ def film(
     scale: int = 1,
     crf: int = 23,
     gop: int = 40,
+    pixels: str = "yuv420p",
+    sar: Fraction | None = None,
+    color_trc: int | None = None,
 ) -> None:
     """Write frame i at ``times[i]`` s, and ``sound`` [N, channels] at 16 kHz."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,17 +63,21 @@ def film(
         web = path.suffix == ".webm"
         stream = container.add_stream("libvpx-vp9" if web else "libx264", rate=25)
         stream.width, stream.height = WIDTH * scale, HEIGHT * scale
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pixels
         stream.time_base = stream.codec_context.time_base = CLOCK
         stream.options = {"crf": str(crf), "g": str(gop), "threads": "1"}
         stream.options |= {"cpu-used": "8", "deadline": "good"} if web else {"preset": "veryfast"}
+        if sar is not None:
+            stream.codec_context.sample_aspect_ratio = sar
+        if color_trc is not None:
+            stream.codec_context.color_trc = color_trc
         if sound is not None:
             layout = {1: "mono", 2: "stereo", 6: "5.1"}[sound.shape[1]]
             codec = "aac" if path.suffix == ".mp4" else "pcm_s16le"
             voice = container.add_stream(codec, rate=RATE, layout=layout)
         for number, time in enumerate(times):
             frame = av.VideoFrame.from_ndarray(picture(number, scale), format="rgb24")
-            frame = frame.reformat(format="yuv420p")
+            frame = frame.reformat(format=pixels)
             frame.pts, frame.time_base = round(time / CLOCK), CLOCK
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

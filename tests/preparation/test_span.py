@@ -124,6 +124,24 @@ def test_late_sound_stays_late_and_what_is_silent_is_told(tmp_path, films):
     assert notes == ["no sound for 3.0 s of the interval; silent there"]
 
 
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"sar": Fraction(4, 3)}, ["pixels are 4:3, not square, and are taken as they are stored"]),
+        ({"pixels": "yuv420p10le"}, ["10 bits a sample become 8"]),
+        (
+            {"pixels": "yuv420p10le", "color_trc": 16},
+            ["HDR (PQ), and no tone mapping is done", "10 bits a sample become 8"],
+        ),
+        ({"color_trc": 18}, ["HDR (HLG), and no tone mapping is done"]),
+        ({"sar": Fraction(1)}, []),
+    ],
+)
+def test_pixels_that_are_not_what_they_seem_are_told(tmp_path, films, numbers, told, expected):
+    films.film(tmp_path / "a.mp4", films.even(25, 2), **told)
+    assert numbers(tmp_path / "a.mp4", 0, 1) == (list(range(25)), expected)
+
+
 def test_a_mute_file_and_a_mute_interval_are_told(tmp_path, films):
     films.film(tmp_path / "mute.mkv", films.even(25, 4))
     with pytest.raises(VideoError, match=r"mute\.mkv: has no sound; was only the picture"):
