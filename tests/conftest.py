@@ -13,8 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-# Before anything reads them. Tests run side by side: threads of one that wait for each other, turning,
-# take the cores of the other, here and in every process that a test starts.
+# Before anything reads them. Tests run side by side: threads that turn while they wait for each
+# other take the cores of another test, here and in every process that a test starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ |= {"COLUMNS": "200", "NO_COLOR": "1"}
 
