@@ -11,8 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from evaluation.folder_lock import writing
 from evaluation.generator import Generator
 from evaluation.machine import machine_error
 from evaluation.manifest import MANIFEST, check_same_plan, write_manifest
@@ -57,14 +56,7 @@ def execute(
     """
     _check(plan)
     _open_folder(root)
-    lock = FileLock(root / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise UnusableInputError(
-            f"{root} is being written by another talkbench; wait for it or choose another folder"
-        ) from error
-    with lock:
+    with writing(root):
         conflict = check_same_plan(plan, root / MANIFEST)
         if conflict:
             raise UnusableInputError(conflict)

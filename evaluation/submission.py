@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import correlate
 
 from evaluation.finished import FinishedVideos
 from evaluation.generate import file_sha256
@@ -180,6 +179,8 @@ def alike(made: NDArray[np.floating], driving: NDArray[np.floating]) -> tuple[fl
     Returns:
         Correlation over the shorter one, at most 1 whatever their loudness; s.
     """
+    from scipy.signal import correlate  # half a second to import, and no other check needs it
+
     x, y = (np.asarray(s, dtype=np.float64) for s in (made, driving))
     products = correlate(x, y, mode="full", method="fft")
     place = int(np.abs(products).argmax())

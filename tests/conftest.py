@@ -7,16 +7,24 @@ import math
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+# Before anything reads them. Tests run side by side: threads that turn while they wait for each
+# other take the cores of another test, here and in every process that a test starts.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ |= {"COLUMNS": "200", "NO_COLOR": "1"}
+
 import cv2
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from evaluation.cli import main
 from evaluation.video import Audio
 from evaluation.video_writer import LOSSLESS, Encoding, VideoWriter
 from metrics import assets
@@ -175,18 +183,40 @@ def official_weights(
     return load
 
 
+def _in_this_process(words: list[str]) -> subprocess.CompletedProcess[str]:
+    done = CliRunner().invoke(main, words, prog_name="talkbench")
+    stderr = done.stderr
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        stderr += "".join(traceback.format_exception(done.exception))
+    return subprocess.CompletedProcess(words, done.exit_code, done.stdout, stderr)
+
+
 @pytest.fixture
-def talkbench(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the command line as a user does, in a process of its own."""
+def talkbench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line as a user does, in the folder of the test.
+
+    It runs in this process, which has its seconds of imports behind it; where Python itself is told
+    something by the environment (its path, its encoding, pip's settings), in one of its own.
+    """
 
     def call(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        words = [*map(str, arguments)]
+        if all(name.startswith("TALKBENCH_") for name in environment):
+            with monkeypatch.context() as here:
+                here.chdir(tmp_path)
+                here.setattr(sys, "argv", ["talkbench", *words])
+                for name, value in environment.items():
+                    here.setenv(name, value)
+                return _in_this_process(words)
         return subprocess.run(
-            [sys.executable, "-m", "evaluation.cli", *map(str, arguments)],
+            [sys.executable, "-m", "evaluation.cli", *words],
             capture_output=True,
             text=True,
             check=False,
             cwd=tmp_path,
-            env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1"} | environment,
+            env=os.environ | environment,
         )
 
     return call

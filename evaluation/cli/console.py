@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -24,10 +25,10 @@ from rich.progress import (
 from rich.text import Text
 
 from evaluation.plan import Plan, UnusableInputError
-from evaluation.report import FORMATS, print_table, write_report
-from evaluation.results import build, write_results
-from evaluation.run import Told, execute
 from metrics import assets
+
+if TYPE_CHECKING:
+    from evaluation.run import Told
 
 
 class _Patient(Console):
@@ -178,6 +179,11 @@ def carry_out(
     Returns:
         The exit code: 1 where records failed, else 0.
     """
+    # What only the end of a run needs: every command starts without it.
+    from evaluation.report import FORMATS, print_table, write_report
+    from evaluation.results import build, write_results
+    from evaluation.run import execute
+
     check_device()
     with unit_bar() as told:
         added = execute(plan, root, workers=workers, retry_failed=retry_failed, told=told)

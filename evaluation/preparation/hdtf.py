@@ -14,10 +14,9 @@ from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from evaluation.datasets.folder import VIDEO_SUFFIXES, files_below
 from evaluation.datasets.hdtf_annotations import Annotations, Clip, Oddity
+from evaluation.folder_lock import writing
 from evaluation.plan import UnusableInputError
 from evaluation.preparation.download import download, downloader
 from evaluation.preparation.hdtf_clip import VERSION, Line, known, line_of, prepare_clip, remember
@@ -83,12 +82,7 @@ def prepare(
     if not fetch and not videos.is_dir():
         raise UnusableInputError(f"{videos} is not a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise UnusableInputError(f"{folder} is being written by another talkbench") from error
-    with lock:
+    with writing(folder):
         _check_same(folder, {"name": "hdtf", "version": VERSION, "crf": crf})
         for half in folder.glob(".*.mp4"):  # of a call that was killed
             half.unlink()

@@ -21,8 +21,8 @@ from typing import Any
 
 import cv2
 import torch
-from filelock import FileLock, Timeout
 
+from evaluation.folder_lock import writing
 from evaluation.machine import machine_error
 from evaluation.plan import UnusableInputError
 from evaluation.store import write_atomically, write_json
@@ -89,12 +89,7 @@ def train(run: Run, processes: Processes, told: Told = lambda *_: None) -> int:
     if not processes.first:
         return _train(run, processes, lambda *_: None)
     run.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(run.folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise UnusableInputError(f"{run.folder} is being written by another talkbench") from error
-    with lock:
+    with writing(run.folder):
         try:
             return _train(run, processes, told)
         except OSError as error:

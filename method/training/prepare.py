@@ -20,11 +20,11 @@ from typing import IO, Any
 
 import cv2
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from evaluation.dataset import DatasetError
 from evaluation.datasets.folder import videos_in
+from evaluation.folder_lock import writing
 from evaluation.machine import MachineError, machine_error
 from evaluation.plan import UnusableInputError
 from evaluation.store import write_atomically, write_json
@@ -113,12 +113,7 @@ def prepare(
     except DatasetError as error:
         raise UnusableInputError(str(error)) from error
     (folder / CLIPS).mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise UnusableInputError(f"{folder} is being written by another talkbench") from error
-    with lock:
+    with writing(folder):
         about = {
             "name": name,
             "version": VERSION,

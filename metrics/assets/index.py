@@ -8,13 +8,14 @@ import ssl
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
-from unearth import Link, PackageFinder
-from unearth.fetchers import Fetcher, PyPIClient
-
 from metrics.assets.asset import Archive
+
+if TYPE_CHECKING:  # its network libraries take a fifth of a second that only downloads need
+    from unearth import Link, PackageFinder
+    from unearth.fetchers import Fetcher, PyPIClient
 
 DEFAULT_INDEX = "https://pypi.org/simple"
 
@@ -69,6 +70,9 @@ def _is_absent_folder(url: str) -> bool:
 
 def open_index() -> tuple[PyPIClient, PackageFinder]:
     """A client and a finder that honour the user's configuration."""
+    from unearth import PackageFinder
+    from unearth.fetchers import PyPIClient
+
     config = read_pip_config()
     verify: ssl.SSLContext | bool = True
     if config.cert:

@@ -15,17 +15,18 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.request import url2pathname
 
 from filelock import FileLock
-from unearth.errors import UnpackError
-from unearth.fetchers import PyPIClient
 
 from metrics.assets.asset import Archive, Asset
 from metrics.assets.index import find_archive, open_index
 from metrics.assets.places import AssetCorruptError, cache_root, cached, find, how_to_get, verify
 from metrics.assets.table import ARCHIVES, lookup
+
+if TYPE_CHECKING:
+    from unearth.fetchers import PyPIClient
 
 Progress = Callable[[str, int, int | None], None]
 """Called with (what, bytes so far, bytes in all or None)."""
@@ -83,6 +84,8 @@ def _lock_name(asset: Asset) -> str:
 
 
 def _bring(asset: Asset, progress: Progress) -> None:
+    from unearth.errors import UnpackError  # here, as in index.py
+
     tried: list[str] = []
     if asset.archive is not None:
         try:
