@@ -5,7 +5,7 @@ PYTHON   ?= python3
 VENV     ?= .venv
 PIP_ARGS ?=
 OUT      ?= runs/demo
-PYTEST_ARGS ?= -n auto --dist loadfile
+PYTEST_ARGS ?= -n auto --dist loadfile --no-loadscope-reorder
 
 BIN := $(VENV)/bin
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -73,27 +74,31 @@ def _until_a_worker_dies(
 
 
 def _pool(work: Callable[[Any], Any], workers: int) -> ProcessPoolExecutor:
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
     return ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start,
-        initargs=(work, threads),
+        initargs=(pickle.dumps(work), _threads(workers)),
     )
+
+
+def _threads(workers: int) -> int:
+    """Of each worker: its share of the cores, or fewer where the user asks for fewer."""
+    share = max(1, (os.cpu_count() or 1) // workers)
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(asked)) if asked.isdecimal() and int(asked) else share
 
 
 _work: list[Callable[[Any], Any]] = []
 
 
-def _start(work: Callable[[Any], Any], threads: int) -> None:
-    """Runs once in each worker."""
+def _start(work: bytes, threads: int) -> None:
+    """Runs once in each worker, before anything that reads the number of threads is imported."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # torch heeds it; most work never imports torch
     import cv2
-    import torch
 
-    torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
-    _work[:] = [work]
+    _work[:] = [pickle.loads(work)]  # noqa: S301 - our own, a moment old
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

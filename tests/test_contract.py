@@ -27,7 +27,7 @@ from metrics.base import STATED
 
 pytestmark = [pytest.mark.assets, pytest.mark.data]
 
-FRAMES, EVERY = 64, 16
+FRAMES, EVERY = 51, 17
 CARDS = {card.spec.name: card for family in names("metrics") for card in cards_of(family)}
 # Weights that only their publisher has are not fetched here: such cards have tests of their own.
 READY = {
@@ -57,7 +57,7 @@ def may_invert(name, ladder):
     return ""
 
 
-# Cards that this clip of 64 frames of 256x256 cannot have, and what their reason says.
+# Cards that this clip of 51 frames of 256x256 cannot have, and what their reason says.
 UNSCORABLE: dict[str, str] = {
     **dict.fromkeys(
         (n for n in READY if n.startswith("ms-ssim") and n.endswith("@mouth")), "px on the"
