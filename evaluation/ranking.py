@@ -350,7 +350,7 @@ def _rule(
     if found is None:
         return f"{on}: nothing can be told apart, since {why}"
     count = len(found.pairs)
-    how = f"{_METHODS[found.method]}, {found.critical:.2f} errors to either side"
+    how = _METHODS[found.method]
     together = f"all {count} together" if count > 1 else "the one pair"
     beyond = " and the gap is not below the metric's noise floor" if floor is not None else ""
     return (
