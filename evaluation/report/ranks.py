@@ -16,6 +16,9 @@ SAID = (
 )
 
 
+_OUTSIDE = {"reference": "the reference", "anchor": "anchors", "system": "systems"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """One cell.
@@ -74,10 +77,9 @@ def rank_table(results: Results, layout: Layout) -> RankTable | None:
     remarks = [*_rules(rankings, titles), *_unranked(rankings, rows, titles)]
     outside = sorted({row.kind for row in layout.rows} - kinds, reverse=True)
     if outside:
-        words = " and ".join(
-            {"reference": "the reference", "anchor": "anchors"}[k] for k in outside
-        )
-        remarks.append(f"Not ranked: {words}, which are no competitors")
+        words = " and ".join(_OUTSIDE[kind] for kind in outside)
+        are = "which is no competitor" if outside == ["reference"] else "which are no competitors"
+        remarks.append(f"Not ranked: {words}, {are}")
     return RankTable(columns=columns, rows=rows, places=places, remarks=tuple(remarks))
 
 
