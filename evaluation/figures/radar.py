@@ -28,6 +28,7 @@ def draw(results: Results, layout: Layout, columns: tuple[Column, ...]) -> Figur
     span = np.where(best > worst, best - worst, 1)
     reach = 0.15 + 0.85 * np.where(best > worst, (values * signs - worst) / span, 1)
     angles = np.linspace(0, 2 * np.pi, len(columns), endpoint=False)
+    partial = {r.key for r in rows for c in columns if layout.cells[r.key, c.spec.name].coverage}
     drawn = figure(3.3 + 0.08 * len(rows))
     axes = drawn.add_subplot(projection="polar")
     for index, row in enumerate(drawn_rows(layout)):
@@ -40,6 +41,7 @@ def draw(results: Results, layout: Layout, columns: tuple[Column, ...]) -> Figur
                 color=style["color"],
                 marker=style["marker"],
                 markersize=3,
+                linestyle="--" if row.key in partial else "-",
                 label=name_of(row),
             )
     axes.set_xticks(angles, [f"{drawable(c.title, 12)} {c.arrow}" for c in columns])
@@ -51,6 +53,7 @@ def draw(results: Results, layout: Layout, columns: tuple[Column, ...]) -> Figur
         drawn,
         [
             "Every axis runs from the worst row (inside) to the best (outside); areas mean nothing",
+            "Dashed: not every clip has a value" if partial else "",
             f"Not shown, without a value: {listed(left_out, len(left_out))}" if left_out else "",
         ],
     )

@@ -49,7 +49,7 @@ def draw(results: Results, layout: Layout, x: Column, y: Column) -> Figure | Non
             yerr=_reach(up.value, up.lo, up.hi),
             fmt=style["marker"],
             color=style["color"],
-            markerfacecolor="none" if partial else style["color"],
+            markerfacecolor="white" if partial else style["color"],
             markersize=4,
             elinewidth=0.7,
             capsize=1.5,

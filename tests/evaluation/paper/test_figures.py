@@ -108,9 +108,14 @@ def test_partial_rows_are_hollow_or_said(paper, names):
         figure = drawn("scatter", paper)
         marks = {c.get_label(): c[0].get_markerfacecolor() for c in figure.axes[0].containers}
         labels = [t.get_text() for t in drawn("strips", paper).axes[0].get_yticklabels()]
-    assert [label for label, face in marks.items() if face == "none"] == [names("partial")]
+    assert [label for label, face in marks.items() if face == "white"] == [names("partial")]
     assert "Hollow: not every clip has a value" in figure.get_supxlabel()
     assert f"{names('partial')}\n19/20 clips" in labels
+    with context():
+        wheel = drawn("radar", paper)
+    dashed = [x.get_label() for x in wheel.axes[0].lines if x.get_linestyle() == "--"]
+    assert dashed == [names("partial")]
+    assert "Dashed: not every clip has a value" in wheel.get_supxlabel()
     assert not any("truth" in label for label in (*marks, *labels))
 
 
