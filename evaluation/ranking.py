@@ -111,6 +111,7 @@ class Ranking:
         speakers: Of those clips.
         method: ``t``, ``max-t``, ``bonferroni`` (see ``evaluation.simultaneous``) or empty.
         critical: What an error is multiplied with; None without pairs.
+        basis: ``4 rows on 20 common clips of 10 speakers``; empty where nobody is ranked.
         rule: How it was ranked, or why nothing could be told apart: a sentence without its point.
     """
 
@@ -122,6 +123,7 @@ class Ranking:
     speakers: int = 0
     method: str = ""
     critical: float | None = None
+    basis: str = ""
     rule: str = ""
 
     @property
@@ -210,7 +212,8 @@ def rank(
         speakers=len(people),
         method=found.method if found else "",
         critical=found.critical if found else None,
-        rule=_rule(len(names), len(common), len(people), found, why, floor),
+        basis=_basis(len(names), len(common), len(people)),
+        rule=_rule(len(people), found, why, floor),
     )
 
 
@@ -341,21 +344,21 @@ def _number(metric: Metric, clips: Sequence[Scored], people: Sequence[str]) -> f
     return value
 
 
-def _rule(
-    systems: int, clips: int, people: int, found: AllPairs | None, why: str, floor: float | None
-) -> str:
-    on = f"{systems} rows on {clips} common clips of {people} speaker{'s' * (people != 1)}"
+def _basis(systems: int, clips: int, people: int) -> str:
+    return f"{systems} rows on {clips} common clips of {people} speaker{'s' * (people != 1)}"
+
+
+def _rule(people: int, found: AllPairs | None, why: str, floor: float | None) -> str:
     if people < MIN_SPEAKERS:
-        return f"{on}: with fewer than {MIN_SPEAKERS} speakers nothing can be told apart"
+        return f"With fewer than {MIN_SPEAKERS} speakers nothing can be told apart"
     if found is None:
-        return f"{on}: nothing can be told apart, since {why}"
+        return f"Nothing can be told apart, since {why}"
     count = len(found.pairs)
-    how = _METHODS[found.method]
-    together = f"all {count} together" if count > 1 else "the one pair"
+    together = f"all {count} pairs together" if count > 1 else "the one pair"
     beyond = " and the gap is not below the metric's noise floor" if floor is not None else ""
     return (
-        f"{on}: a pair is apart where its {LEVEL:.0%} interval of paired differences, jackknife by "
-        f"speaker, {together} ({how}) leaves zero out{beyond}"
+        f"A pair is apart where the {LEVEL:.0%} interval of its paired difference leaves zero out"
+        f"{beyond} (jackknife by speaker; {together}: {_METHODS[found.method]})"
     )
 
 

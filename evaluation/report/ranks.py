@@ -84,12 +84,16 @@ def rank_table(results: Results, layout: Layout) -> RankTable | None:
 
 
 def _rules(rankings: dict[str, Ranking], titles: dict[str, str]) -> list[str]:
-    by_rule: dict[str, list[str]] = {}
+    """Each rule once, then what it was applied to."""
+    by_rule: dict[str, dict[str, list[str]]] = {}
     for name, ranking in rankings.items():
-        by_rule.setdefault(ranking.rule, []).append(titles[name])
-    if len(by_rule) == 1:
-        return list(by_rule)
-    return [f"{listed(columns, len(columns))}: {rule}" for rule, columns in by_rule.items()]
+        by_rule.setdefault(ranking.rule, {}).setdefault(ranking.basis, []).append(titles[name])
+    found = []
+    one = sum(map(len, by_rule.values())) == 1
+    for rule, bases in by_rule.items():
+        on = (b if one else f"{b} ({listed(cols, len(cols))})" for b, cols in bases.items())
+        found.append(f"{rule}: {'; '.join(on)}")
+    return found
 
 
 def _unranked(
