@@ -60,5 +60,7 @@ def draw(results: Results, layout: Layout, column: Column) -> Figure | None:
     axes.set_xlabel(axis_title(column))
     few_ticks(axes, y=False)
     drawn.set_size_inches(drawn.get_figwidth(), 0.8 + max(0.24 * len(rows), 0.13 * lines))
-    foot(drawn, [f"A point is a clip; black: the mean, its {LEVEL:.0%} interval by speaker"])
+    foot(
+        drawn, [f"A point is a clip; black: the row's number, its {LEVEL:.0%} interval by speaker"]
+    )
     return drawn
