@@ -1,7 +1,8 @@
 r"""Tables for a paper, as documents of their own and for ``\input{results}`` alike.
 
 A file that is compiled alone brings its own preamble; where a document has begun already, it is the
-table and nothing else. That document needs booktabs, graphicx and xcolor.
+table and nothing else. That document needs booktabs and graphicx, and xcolor where the noise floor
+greys something; the first line says so.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ __all__ = ["escape", "render", "render_ranks"]
 _NARROW = 3  # columns with intervals that can be read at half a page's width
 
 _PREAMBLE = (
-    "% Compiles alone; or \\input it where booktabs, graphicx and xcolor are loaded.",
     r"\expandafter\ifx\csname @twoclasseserror\endcsname\documentclass",
     r"\def\talkbenchend{}\else",
     r"\documentclass[10pt]{article}",
     r"\usepackage[a4paper,margin=2cm]{geometry}",
-    r"\usepackage{booktabs,graphicx,xcolor}",
+    r"\usepackage{PACKAGES}",
     r"\pagestyle{empty}\csname @fptop\endcsname=0pt",
     r"\begin{document}\def\talkbenchend{\end{document}}\fi",
     *(
@@ -57,7 +57,9 @@ def render(layout: Layout, said: Facts) -> str:
         cells = (_cell(layout.cells[row.key, c.spec.name]) for c in ordered)
         body.append(rf"{' & '.join([_name(row), *cells])} \\")
     notes = [(key, escape(text)) for key, text in layout.notes]
-    return _table(said, _caption(said, layout), "", len(ordered), body, notes)
+    return _table(
+        said, _caption(said, layout), "", len(ordered), body, notes, coloured=bool(layout.near)
+    )
 
 
 def render_ranks(table: RankTable, said: Facts) -> str:
@@ -87,11 +89,15 @@ def _table(
     columns: int,
     body: Sequence[str],
     notes: Sequence[tuple[str, str]],
+    *,
+    coloured: bool = False,
 ) -> str:
     # Over both columns of a page that has two; where there is one, a star changes nothing.
+    packages = ("booktabs", *(("xcolor",) if coloured else ()), "graphicx")
     float_ = "table*" if columns > _NARROW else "table"
     lines = [
-        *_PREAMBLE,
+        f"% Compiles alone; or \\input it in a document with {', '.join(packages)}.",
+        *(line.replace("PACKAGES", ",".join(packages)) for line in _PREAMBLE),
         *(f"% {_comment(key)}: {_comment(text)}" for key, text in said.protocol),
         rf"\begin{{{float_}}}[t]",
         r"\centering",

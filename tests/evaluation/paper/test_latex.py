@@ -1,5 +1,6 @@
 """LaTeX that compiles: alone, as \\input in two columns, and with names that mean to break it."""
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -69,6 +70,16 @@ def test_both_go_into_a_paper(tables):
         assert "Before" in text
         assert "After" in text  # the table did not end the document
         assert "List of Tables" in text
+
+
+@needs_tex
+def test_what_the_noise_floor_greys_compiles(paper, paper_run, tmp_path):
+    grey = {
+        k: dataclasses.replace(e, floor=99.0, near_best=True) for k, e in paper.estimates.items()
+    }
+    write_report(paper_run, dataclasses.replace(paper, estimates=grey), tmp_path, ("tex",))
+    assert "xcolor" in (tmp_path / "results.tex").read_text()
+    pdf_of(tmp_path, "results.tex")
 
 
 @needs_tex
