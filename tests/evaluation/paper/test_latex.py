@@ -8,6 +8,7 @@ import unicodedata
 
 import pytest
 
+from evaluation.floors import Floors
 from evaluation.report import write_report
 from evaluation.report.latex_text import escape
 
@@ -74,10 +75,12 @@ def test_both_go_into_a_paper(tables):
 
 @needs_tex
 def test_what_the_noise_floor_greys_compiles(paper, paper_run, tmp_path):
-    grey = {
+    near = {
         k: dataclasses.replace(e, floor=99.0, near_best=True) for k, e in paper.estimates.items()
     }
-    write_report(paper_run, dataclasses.replace(paper, estimates=grey), tmp_path, ("tex",))
+    noise = Floors({m.spec.name: 99.0 for m in paper.metrics}, 20)
+    grey = dataclasses.replace(paper, estimates=near, floors=noise)
+    write_report(paper_run, grey, tmp_path, ("tex",))
     assert "xcolor" in (tmp_path / "results.tex").read_text()
     pdf_of(tmp_path, "results.tex")
 
