@@ -26,7 +26,7 @@ CARDS = ("psnr", "ssim", "csim", "lmd")
 LEVELS = {HOSTILE: 3.0, "near_1": 0.05, FOREIGN: 0.0, "last": -4.0, PARTIAL: 9.0}
 
 
-def write_run(root: Path, speakers: int = 10) -> Path:
+def write_run(root: Path, speakers: int = 10, kind: str = "system") -> Path:
     """Two clips a speaker; ``partial`` lacks one of them; a reference and an anchor beside."""
     rng = np.random.default_rng(4)
     metrics = load_metrics(CARDS)
@@ -35,7 +35,7 @@ def write_run(root: Path, speakers: int = 10) -> Path:
         name: GeneratorSpec(
             name=name,
             version="1",
-            kind=kinds.get(name, "system"),
+            kind=kinds.get(name, kind),
             about="a test's",
             trained_on=("hdtf", "lrs2") if name == "near_1" else (),
             optimises=("psnr",) if name == "last" else (),
@@ -105,6 +105,12 @@ def paper(paper_run: Path) -> Results:
 def few(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """The same with four speakers."""
     return build(write_run(tmp_path_factory.mktemp("few") / "run", speakers=4))
+
+
+@pytest.fixture(scope="session")
+def anchors(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """The same, and no system among them."""
+    return build(write_run(tmp_path_factory.mktemp("anchors") / "run", kind="anchor"))
 
 
 @pytest.fixture

@@ -60,6 +60,14 @@ def test_anchors_are_ranked_on_request_alone(paper_run, names):
     assert asked["truth"] == ""
 
 
+def test_anchors_alone_are_marked_and_have_no_rank(anchors, names, tmp_path):
+    assert set(ranks(anchors).values()) == {""}
+    assert anchors.estimates[names("hostile"), "psnr"].mark == "best"
+    written = write_report(tmp_path, anchors, tmp_path, ("md", "csv", "tex"))
+    assert "ranks.tex" not in {p.name for p in written}
+    assert "## Ranks" not in (tmp_path / "results.md").read_text()
+
+
 def test_contamination_and_aims_are_marked(paper):
     standings = {s.generator: s for s in paper.rankings["psnr"].standings}
     assert standings["near_1"].trained_on == ("hdtf",)
