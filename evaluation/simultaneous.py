@@ -19,8 +19,9 @@ Student's ``t(S-1)``:
   simulated from it would be too narrow.
 
 Simulated with equal systems of unequal spread, 5 to 20 speakers and 3 to 8 systems, some pair was
-called apart in 2.5 % to 7 % of columns; pair by pair, in 10 % to 55 %. What is supposed is that the
-mean over speakers is nearly Gaussian, and that speakers are a fair sample of those one speaks about.
+called apart in 2.5 % to 7 % of columns; pair by pair, in 10 % to 55 %. What is supposed is that
+the mean over speakers is nearly Gaussian, and that speakers are a fair sample of those one speaks
+about.
 
 c is never below ``t(S-1)`` and never above Bonferroni's. Decisions and intervals are one: a pair
 is apart where its interval leaves zero out.
