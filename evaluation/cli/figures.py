@@ -29,15 +29,26 @@ from evaluation.results import build
 @click.option(
     "--format", "formats", default="png,pdf,svg", show_default=True, help="With commas between."
 )
-@options.metrics
-@options.baseline
+@click.option(
+    "-m",
+    "--metric",
+    "metric_names",
+    multiple=True,
+    metavar="METRIC",
+    help="A card of the run (ssim@piq) or a family (ssim); repeat for more. All, if not given.",
+)
+@click.option(
+    "--rank-anchors",
+    is_flag=True,
+    help="Rank known damages of the ground truth, too, so that a forest shows their pairs.",
+)
 def figures(
     root: Path,
     out: Path,
     kinds: str,
     formats: str,
     metric_names: tuple[str, ...],
-    baseline: str | None,
+    rank_anchors: bool,
 ) -> None:
     """Draw a RUN: one column wide, safe for the colour-blind, fonts embedded.
 
@@ -54,7 +65,7 @@ def figures(
     need("matplotlib", "figures", "figures")
     from evaluation.figures import write_figures
 
-    results = build(root, baseline)
+    results = build(root, rank_anchors=rank_anchors)
     if not results.records:
         raise UnusableInputError(f"{root} has no records yet")
     written, nothing = write_figures(
@@ -62,8 +73,8 @@ def figures(
     )
     for path in written:
         console.print(str(path), soft_wrap=True, highlight=False, markup=False)
-    for stem in nothing:
-        console.print(f"{stem}: nothing to draw", style="yellow", highlight=False, markup=False)
+    for line in nothing:
+        console.print(f"Not drawn: {line}", style="yellow", highlight=False, markup=False)
     if not written:
         raise UnusableInputError("this run has no numbers for such figures")
 

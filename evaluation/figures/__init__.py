@@ -23,6 +23,13 @@ KINDS = ("scatter", "strips", "forest", "radar")
 DEFAULT_KINDS = ("scatter", "strips", "forest")
 """A radar is drawn on request: how large it looks depends on the order of its axes."""
 
+_WHY_NOT = {
+    "scatter": "no row has both values",
+    "strips": "there are no values of single clips",
+    "forest": "no two rows with a rank and an interval",
+    "radar": "it takes three metrics and two rows that have them all",
+}
+
 
 def write_figures(
     results: Results,
@@ -61,7 +68,7 @@ def write_figures(
         for stem, draw in _figures(results, layout, columns, kinds, bool(metrics)):
             drawn = draw()
             if drawn is None:
-                nothing.append(stem)
+                nothing.append(f"{stem}, {_WHY_NOT[stem.split('-', 1)[0]]}")
             else:
                 written += save(drawn, out / stem, formats)
     return written, nothing

@@ -148,6 +148,18 @@ def test_scatters_are_of_the_metrics_asked_for_or_one_of_each_group(paper, tmp_p
         assert nothing == []
 
 
+def test_what_cannot_be_drawn_says_why(anchors, tmp_path):
+    written, nothing = write_figures(
+        anchors, tmp_path, kinds=["forest", "radar"], formats=["svg"], metrics=["psnr", "lmd"]
+    )
+    assert written == []
+    assert nothing == [
+        "forest-psnr, no two rows with a rank and an interval",
+        "forest-lmd-vico, no two rows with a rank and an interval",
+        "radar, it takes three metrics and two rows that have them all",
+    ]
+
+
 def test_what_is_not_there_is_refused_by_name(paper, tmp_path):
     for words, message in (
         ({"kinds": ["pie"]}, "no kind pie; known: scatter, strips, forest, radar"),
