@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from matplotlib.figure import Figure
 
 from evaluation.figures.parts import (
@@ -16,7 +18,7 @@ from evaluation.figures.parts import (
 from evaluation.figures.style import drawable, figure, look
 from evaluation.report.layout import Column, Layout
 from evaluation.report.words import listed
-from evaluation.results import Results
+from evaluation.results import Estimate, Results
 from evaluation.stats import LEVEL
 
 
@@ -37,16 +39,14 @@ def draw(results: Results, layout: Layout, x: Column, y: Column) -> Figure | Non
     axes = drawn.add_subplot()
     intervals = False
     for index, row, across, up in shown:
-        assert across.value is not None  # noqa: S101 - for the type checker
-        assert up.value is not None  # noqa: S101
         partial = across.n_failed or up.n_failed
         style = look(index)
         intervals |= across.lo is not None or up.lo is not None
         axes.errorbar(
-            across.value,
-            up.value,
-            xerr=_reach(across.value, across.lo, across.hi),
-            yerr=_reach(up.value, up.lo, up.hi),
+            _number(across),
+            _number(up),
+            xerr=_reach(across),
+            yerr=_reach(up),
             fmt=style["marker"],
             color=style["color"],
             markerfacecolor="white" if partial else style["color"],
@@ -72,5 +72,11 @@ def draw(results: Results, layout: Layout, x: Column, y: Column) -> Figure | Non
     return drawn
 
 
-def _reach(value: float, lo: float | None, hi: float | None) -> list[list[float]] | None:
+def _number(estimate: Estimate) -> float:
+    return math.nan if estimate.value is None else estimate.value
+
+
+def _reach(estimate: Estimate) -> list[list[float]] | None:
+    """How far the interval goes to either side; none without one."""
+    value, lo, hi = _number(estimate), estimate.lo, estimate.hi
     return None if lo is None or hi is None else [[max(value - lo, 0)], [max(hi - value, 0)]]
