@@ -56,6 +56,7 @@ def test_no_text_overlaps_or_leaves_the_figure(paper, kind):
     width, height = figure.get_size_inches() * figure.dpi
     assert figure.get_figwidth() == WIDTH
     assert len(boxes) > 6
+    assert not any(t.get_parse_math() for t in figure.findobj(Text))  # a dollar sign is one
     for text, box in boxes:
         assert box.x0 >= -1, text
         assert box.y0 >= -1, text
