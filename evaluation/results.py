@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from evaluation import floors
 from evaluation.cost import Cost
@@ -18,6 +18,7 @@ from evaluation.floors import CERTIFICATE, Floors
 from evaluation.generate import costs
 from evaluation.manifest import MANIFEST, read_manifest
 from evaluation.plan import UnusableInputError
+from evaluation.ranking import MIN_SPEAKERS, Mark, Ranking, marked, marks, rank
 from evaluation.records import SCHEMA, Record, RecordLog
 from evaluation.registry import load_metrics
 from evaluation.run import RECORDS
@@ -28,10 +29,7 @@ from metrics import Direction, Metric, UnscorableError
 
 RESULTS = "results.json"
 
-Mark = Literal["", "best", "second"]
-
-MIN_SPEAKERS_FOR_TIES = 5
-"""With fewer speakers an interval is so wide that everything ties; marks then go by value."""
+MIN_SPEAKERS_FOR_TIES = MIN_SPEAKERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +112,7 @@ class Results:
         baseline: Whom differences are taken to.
         floors: What a certificate says about the noise of the cards, and why it says nothing.
         costs: By generator, of those whose clips were made in the run.
+        rankings: By card name, in column order.
     """
 
     manifest: Mapping[str, Any]
@@ -125,6 +124,7 @@ class Results:
     baseline: str
     floors: Floors = floors.NONE
     costs: Mapping[str, Cost] = field(default_factory=dict)
+    rankings: Mapping[str, Ranking] = field(default_factory=dict)
 
     @property
     def failures(self) -> Sequence[Record]:
@@ -132,7 +132,13 @@ class Results:
         return [r for r in self.records if r.status in ("failed", "unavailable")]
 
 
-def build(root: Path, baseline: str | None = None, certificate: Path | None = None) -> Results:
+def build(
+    root: Path,
+    baseline: str | None = None,
+    certificate: Path | None = None,
+    *,
+    rank_anchors: bool = False,
+) -> Results:
     """Read a run and compute its numbers.
 
     Args:
@@ -140,6 +146,8 @@ def build(root: Path, baseline: str | None = None, certificate: Path | None = No
         baseline: Generator that differences are taken to; by default the first row.
         certificate: Whose noise floors tell which gaps say nothing; by default the run's own
             ``certificate.json``, if it has one.
+        rank_anchors: Known damages of the ground truth are ranked among the systems. They are
+            references, not competitors, and have no rank otherwise.
 
     Raises:
         RecordsError: No run there, or its files (or the certificate) are damaged.
@@ -166,22 +174,33 @@ def build(root: Path, baseline: str | None = None, certificate: Path | None = No
     of, store = cells(records), TrackStore(root)
     estimates: dict[tuple[str, str], Estimate] = {}
     differences: dict[tuple[str, str], Difference] = {}
+    rankings: dict[str, Ranking] = {}
     for card in metrics:
         metric, name = Remembering(card), card.spec.name
         clips = {g: Clips.read(metric, of.get((g, name), ()), store) for g in generators}
         column = {g: _estimate(metric, g, c) for g, c in clips.items()}
-        marks, floor = _marks(metric, manifest, column, clips), noise.of.get(name)
-        near = _near_best(column, marks, floor)
+        floor = noise.of.get(name)
+        rankings[name], won = _rank(metric, manifest, column, clips, floor, rank_anchors)
+        near = _near_best(column, won, floor)
         for g in generators:
             estimates[g, name] = replace(
-                column[g], mark=marks.get(g, ""), floor=floor, near_best=g in near
+                column[g], mark=won.get(g, ""), floor=floor, near_best=g in near
             )
             if g != chosen and (found := _difference(metric, g, chosen, clips)) is not None:
                 below = floor is not None and abs(found.value) < floor
                 differences[g, name] = replace(found, below_floor=below)
     spent = costs(root, generators, samples)
     return Results(
-        manifest, records, generators, metrics, estimates, differences, chosen, noise, spent
+        manifest,
+        records,
+        generators,
+        metrics,
+        estimates,
+        differences,
+        chosen,
+        noise,
+        spent,
+        rankings,
     )
 
 
@@ -198,11 +217,16 @@ def write_results(root: Path, results: Results) -> None:
             "certificate": {"clips": results.floors.clips, "remarks": results.floors.remarks},
             "estimates": [asdict(e) for e in results.estimates.values()],
             "differences": [asdict(d) for d in results.differences.values()],
+            "rankings": [asdict(r) for r in results.rankings.values()],
         },
     )
 
 
 _NOTHING = Interval(0.0, None, None, 0)
+_NO_RIVAL = {
+    "reference": "the reference itself",
+    "anchor": "an anchor: what a known damage does, not a competitor",
+}
 
 
 def _estimate(metric: Metric, generator: str, column: Clips) -> Estimate:
@@ -263,39 +287,54 @@ def _difference(
     )
 
 
-def _marks(
+def _rank(
     metric: Metric,
     manifest: Mapping[str, Any],
     column: Mapping[str, Estimate],
     clips: Mapping[str, Clips],
-) -> dict[str, Mark]:
-    """Best and second; who cannot be told from them by a paired interval shares the mark.
+    floor: float | None,
+    anchors: bool,
+) -> tuple[Ranking, dict[str, Mark]]:
+    """The column's ranking, and who is marked best and second.
 
-    Only rows with full coverage are marked: a mean over the survivors wins nothing.
+    Where there is no system, anchors are marked among themselves and still have no rank.
     """
-    kinds = {g: spec["kind"] for g, spec in manifest["generators"].items()}
-    ranked = "system" if "system" in kinds.values() else "anchor"
-    sign = -1 if metric.spec.direction == "higher" else 1
-    asked = len(manifest["samples"])
-    left = sorted(
-        (sign * e.value, g)
-        for g, e in column.items()
-        if kinds[g] == ranked and e.value is not None and e.n_scored + e.n_not_applicable == asked
-    )
+    systems = any(spec["kind"] == "system" for spec in manifest["generators"].values())
+    kinds = {"system", "anchor"} if anchors else {"system"} if systems else {"anchor"}
+    why = _contest(metric, manifest, column, kinds)
+    entrants = {g: clips[g].scored for g, reason in why.items() if not reason}
+    ranking = rank(metric, entrants, {g: w for g, w in why.items() if w}, floor)
+    won = marks(ranking)
+    if not (systems or anchors):
+        ranking = rank(metric, {}, _contest(metric, manifest, column, {"system"}))
+    return marked(ranking, manifest), won
+
+
+def _contest(
+    metric: Metric, manifest: Mapping[str, Any], column: Mapping[str, Estimate], kinds: set[str]
+) -> dict[str, str]:
+    """Generator -> why it is not ranked, empty where it is.
+
+    Only rows with full coverage are: a mean over the survivors wins nothing.
+    """
+    samples, why = len(manifest["samples"]), {}
+    for g, e in column.items():
+        kind = manifest["generators"][g]["kind"]
+        asked = samples - e.n_not_applicable
+        if kind not in kinds:
+            why[g] = _NO_RIVAL.get(kind, f"{kind} rows are not ranked beside others")
+        elif e.value is None:
+            why[g] = "no value"
+        elif e.n_scored < asked:
+            why[g] = f"a value on {e.n_scored} of {asked} clips only"
+        else:
+            why[g] = ""
     if not metric.spec.per_clip:  # a set metric depends on how many frames it is over
-        most = max((column[g].n_frames for _, g in left), default=0)
-        left = [(v, g) for v, g in left if column[g].n_frames == most]
-    marks: dict[str, Mark] = {}
-    if len(left) < 2:  # nobody is best of one
-        return marks
-    for mark in ("best", "second"):
-        if not left:
-            break
-        leader = left[0][1]
-        tied = [g for _, g in left if g == leader or _tied(metric, clips[g], clips[leader])]
-        marks |= dict.fromkeys(tied, mark)
-        left = [(v, g) for v, g in left if g not in marks]
-    return marks
+        most = max((column[g].n_frames for g in why if not why[g]), default=0)
+        for g in why:
+            if not why[g] and column[g].n_frames < most:
+                why[g] = f"over {column[g].n_frames} frames, others over {most}"
+    return why
 
 
 def _near_best(
@@ -316,13 +355,3 @@ def _near_best(
         for g, e in column.items()
         if marks.get(g) != "best" and e.value is not None and abs(e.value - leader) < floor
     }
-
-
-def _tied(metric: Metric, one: Clips, leader: Clips) -> bool:
-    found = paired_difference(metric, one.scored, leader.scored)
-    if found is None:
-        return False
-    interval = found[0]
-    if interval.lo is None or interval.hi is None or interval.n_speakers < MIN_SPEAKERS_FOR_TIES:
-        return interval.value == 0
-    return interval.lo <= 0 <= interval.hi

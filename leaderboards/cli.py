@@ -144,14 +144,28 @@ def reproduce(
     show_default=True,
     help="Probability that a true gap of this size is seen.",
 )
-def plan(run: Path, metric: str, separate: float, between: tuple[str, str], power: float) -> None:
+@click.option(
+    "--systems",
+    type=click.IntRange(2),
+    help="How many the table will have: all their pairs are to be told apart, which needs more "
+    "speakers (as many as the run ranks, if not given).",
+)
+def plan(
+    run: Path,
+    metric: str,
+    separate: float,
+    between: tuple[str, str],
+    power: float,
+    systems: int | None,
+) -> None:
     """Say how many speakers would tell two systems apart by a metric, from a run with some.
 
     \b
     Example:
       talkbench plan runs/pilot -m lse-d --separate 0.1 --between wav2lip iplap
+      talkbench plan runs/pilot -m lse-d --separate 0.1 --between wav2lip iplap --systems 8
     """
-    found = sizes(run, metric, *between, separate, power)
+    found = sizes(run, metric, *between, separate, power, systems)
     unit = f"{found.metric}, {found.one} against {found.other}"
     console.print(
         f"{unit}: {found.difference:+.4g} ± {found.half_width:.2g} on {found.speakers} speakers; "
@@ -159,9 +173,18 @@ def plan(run: Path, metric: str, separate: float, between: tuple[str, str], powe
         highlight=False,
         soft_wrap=True,
     )
-    more = "more than a million" if found.needed >= MOST else str(found.needed)
+    if found.systems > 2:
+        pairs = found.systems * (found.systems - 1) // 2
+        console.print(
+            f"In a table of {found.systems} systems a gap of {found.wanted:g} is told from zero "
+            f"with {_speakers(found.needed)} (95 % for all {pairs} pairs together, probability "
+            f"{power:g}).",
+            highlight=False,
+            soft_wrap=True,
+        )
+    alone = "Between these two alone, a" if found.systems > 2 else "A"
     console.print(
-        f"A gap of {found.wanted:g} is told from zero with {more} speakers "
+        f"{alone} gap of {found.wanted:g} is told from zero with {_speakers(found.alone)} "
         f"(95 % interval, probability {power:g}).",
         highlight=False,
         soft_wrap=True,
@@ -170,3 +193,7 @@ def plan(run: Path, metric: str, separate: float, between: tuple[str, str], powe
         console.print(
             Text(f"{found.speakers} speakers say little about how speakers differ.", "yellow")
         )
+
+
+def _speakers(count: int) -> str:
+    return f"{'more than a million' if count >= MOST else count} speakers"

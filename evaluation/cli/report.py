@@ -35,17 +35,38 @@ from evaluation.results import build, write_results
     help="Whose noise floors tell which gaps say nothing (RUN/certificate.json, if there is one). "
     "See: talkbench certify",
 )
+@click.option(
+    "--rank-anchors",
+    is_flag=True,
+    help="Rank known damages of the ground truth among the systems, too.",
+)
 def report(
-    root: Path, out: Path | None, formats: str, baseline: str | None, certificate: Path | None
+    root: Path,
+    out: Path | None,
+    formats: str,
+    baseline: str | None,
+    certificate: Path | None,
+    rank_anchors: bool,
 ) -> None:
-    """Write the tables of a RUN again; reads its records and computes no metric."""
+    """Write the tables of a RUN again; reads its records and computes no metric.
+
+    \b
+    html  one page that opens offline
+    md    a table that stays one in an issue or a README
+    csv   results.csv, clips.csv, costs.csv, and pairs.csv where rows are ranked
+    tex   results.tex and ranks.tex: each compiles alone, or \\input it
+    json  results.json
+
+    Ranks are intervals: with few speakers a row may hold many. Rows with failed
+    clips, the reference and anchors have none.
+    """
     wanted = [f.strip() for f in formats.split(",") if f.strip()]
     unknown = [f for f in wanted if f not in FORMATS]
     if unknown or not wanted:
         raise click.UsageError(
             f"--format takes {','.join(FORMATS)}; {', '.join(unknown) or 'nothing'} was given"
         )
-    results = build(root, baseline, certificate)
+    results = build(root, baseline, certificate, rank_anchors=rank_anchors)
     if not results.records:
         raise UnusableInputError(f"{root} has no records yet")
     if out is None:

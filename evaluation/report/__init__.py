@@ -9,6 +9,7 @@ from evaluation.report import html, latex, markdown, spreadsheet
 from evaluation.report.cells import lay_out
 from evaluation.report.facts import Facts, facts
 from evaluation.report.layout import Layout
+from evaluation.report.ranks import rank_table
 from evaluation.report.table import print_table
 from evaluation.results import RESULTS, Results, write_results
 from evaluation.store import write_atomically
@@ -25,7 +26,8 @@ def write_report(root: Path, results: Results, out: Path, formats: Sequence[str]
         root: Folder of the run: videos and values per frame are read there.
         results: Its numbers.
         out: Where to write; made if absent.
-        formats: Of ``FORMATS``. ``csv`` writes three files.
+        formats: Of ``FORMATS``. ``csv`` writes three files, four where rows are ranked; ``tex``
+            writes one, and then two.
 
     Returns:
         The files, in the order of the formats.
@@ -63,6 +65,10 @@ def _files(
         },
         "tex": {"results.tex": lambda: latex.render(layout, said)},
     }
+    ranks = rank_table(results, layout)
+    if ranks is not None:
+        files["csv"]["pairs.csv"] = lambda: spreadsheet.pairs_csv(results)
+        files["tex"]["ranks.tex"] = lambda: latex.render_ranks(ranks, said)
     return files[wanted]
 
 

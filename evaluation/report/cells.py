@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from evaluation.ranking import trained_on
 from evaluation.records import Record
 from evaluation.report.coverage import counts
 from evaluation.report.layout import Cell, Change, Column, Layout, Row, Verdict
@@ -82,7 +83,7 @@ def _rows(results: Results) -> tuple[Row, ...]:
                 name=printable(name),
                 kind=kind,
                 first_of_kind=bool(rows) and rows[-1].kind != kind,
-                trained_on_this=dataset in spec.get("trained_on", ()),
+                trained_on_this=bool(trained_on(spec, dataset)),
             )
         )
     return tuple(rows)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evaluation.ranking import trained_on
 from evaluation.report.layout import NEAR, OPTIMISED, Column, Layout
 from evaluation.report.numbers import number
 from evaluation.report.words import count, ordinal, printable
@@ -197,11 +198,17 @@ def _remarks(results: Results, layout: Layout) -> list[str]:
     if any(c.coverage for c in cells):
         found.append("A fraction is clips scored of clips asked for; the mean is over those alone")
     if any(r.trained_on_this for r in layout.rows):
-        dataset = printable(str(results.manifest["suite"].get("dataset", "")))
-        found.append(f"† says that it was trained on {dataset}")
+        found.append(f"† says that it was trained on {_and(_trained_on(results))}")
     if any(c.optimised for c in cells):
         found.append(f"{OPTIMISED} was trained with the network or score behind this metric")
     return found
+
+
+def _trained_on(results: Results) -> list[str]:
+    """Data sets of some row's training that the split is of."""
+    dataset = results.manifest["suite"].get("dataset", "")
+    specs = results.manifest["generators"].values()
+    return sorted({printable(name) for spec in specs for name in trained_on(spec, dataset)})
 
 
 def _floor(results: Results, column: Column) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from evaluation.ranking import Mark
 from evaluation.report.coverage import Counts
 from evaluation.report.numbers import NOTHING
-from evaluation.results import Difference, Estimate, Mark
+from evaluation.results import Difference, Estimate
 from metrics import MetricSpec
 
 Verdict = Literal["", "better", "worse", "open"]

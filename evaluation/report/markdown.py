@@ -10,6 +10,8 @@ from evaluation.report.facts import Facts, card_rows, command_rows, environment_
 from evaluation.report.failures import Group, grouped_by_reason
 from evaluation.report.layout import Cell, Change, Column, Layout, Row
 from evaluation.report.numbers import NOTHING
+from evaluation.report.ranks import SAID as RANKS_SAID
+from evaluation.report.ranks import rank_table
 from evaluation.report.words import count, listed
 from evaluation.results import Results
 
@@ -28,6 +30,7 @@ def render(results: Results, layout: Layout, said: Facts) -> str:
     sections = [
         _head(said),
         _main(layout, said),
+        _ranks(results, layout),
         _differences(layout),
         _coverage(layout),
         _costs(results),
@@ -66,6 +69,20 @@ def _cell(cell: Cell) -> str:
     coverage = f"({cell.coverage})" if cell.coverage else ""
     parts = (value + note, escape(cell.interval), coverage, cell.frames)
     return " ".join(part for part in parts if part)
+
+
+def _ranks(results: Results, layout: Layout) -> str:
+    table = rank_table(results, layout)
+    if table is None:
+        return ""
+    heads = ["Generator", *(f"{escape(c.title)} {c.arrow}" for c in table.columns)]
+    rows = []
+    for row in table.rows:
+        places = (table.places[row.key, c.spec.name] for c in table.columns)
+        cells = (f"{p.rank} <sup>{p.letters}</sup>" if p.letters else p.rank for p in places)
+        rows.append([_row(row), *cells])
+    remarks = "\n".join(f"- {escape(r)}" for r in table.remarks)
+    return "\n\n".join(["## Ranks", f"{RANKS_SAID}.", _table(heads, rows), remarks])
 
 
 def _differences(layout: Layout) -> str:

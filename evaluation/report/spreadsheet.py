@@ -1,4 +1,4 @@
-"""The numbers as CSV, in long form: a file of estimates, of records, of costs."""
+"""The numbers as CSV, in long form: a file of estimates, of records, of costs, of pairs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from evaluation.cost import Cost
+from evaluation.ranking import Pair
 from evaluation.records import Record
 from evaluation.results import Estimate, Results
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+RANK_FIELDS = (
+    *("rank_highest", "rank_lowest", "tie_groups", "unranked_because"),
+    *("trained_on_this", "optimises_this"),
+)
 _RUN = ("suite", "every", "limit")
 
 
@@ -25,14 +30,38 @@ def guarded(value: object) -> object:
 
 
 def estimates_csv(results: Results) -> str:
-    """``results.csv``: one row per estimate, all of its fields."""
+    """``results.csv``: one row per estimate, all of its fields, and its rank."""
     run = {
         "suite": results.manifest["suite"]["id"],
         "every": results.manifest["every"],
         "limit": results.manifest["limit"],
     }
-    names = [*_RUN, *(f.name for f in fields(Estimate))]
-    return _csv(names, (run | asdict(e) for e in results.estimates.values()))
+    names = [*_RUN, *(f.name for f in fields(Estimate)), *RANK_FIELDS]
+    rows = (run | asdict(e) | rank_fields(results, e) for e in results.estimates.values())
+    return _csv(names, rows)
+
+
+def rank_fields(results: Results, estimate: Estimate) -> dict[str, Any]:
+    """An estimate's rank as columns; None and empty where it has none."""
+    ranking = results.rankings.get(estimate.metric)
+    standings = ranking.standings if ranking else ()
+    found = next((s for s in standings if s.generator == estimate.generator), None)
+    if found is None:
+        return dict.fromkeys(RANK_FIELDS)
+    return {
+        "rank_highest": found.highest,
+        "rank_lowest": found.lowest,
+        "tie_groups": found.letters,
+        "unranked_because": found.why,
+        "trained_on_this": bool(found.trained_on),
+        "optimises_this": found.optimises,
+    }
+
+
+def pairs_csv(results: Results) -> str:
+    """``pairs.csv``: one row per metric and pair of ranked systems."""
+    names = [f.name for f in fields(Pair)]
+    return _csv(names, (asdict(p) for r in results.rankings.values() for p in r.pairs))
 
 
 def clips_csv(results: Results) -> str:

@@ -15,6 +15,8 @@ from evaluation.report.costs import cost_lines
 from evaluation.report.facts import Facts, facts
 from evaluation.report.failures import Group, grouped_by_reason
 from evaluation.report.layout import Cell, Column, Layout, Row
+from evaluation.report.ranks import SAID as RANKS_SAID
+from evaluation.report.ranks import Place, rank_table
 from evaluation.report.words import count, listed
 from evaluation.results import Results
 
@@ -39,6 +41,7 @@ def print_table(results: Results, console: Console) -> None:
     for block in _blocks(drawn, layout.rows, console.width):
         console.print()
         console.print(_table(block, layout, console.width))
+    _print_ranks(results, layout, console)
     console.print()
     for key, text in said.protocol:
         console.print(Text(f"{key}: {text}", "dim"))
@@ -131,6 +134,41 @@ def _table(block: list[_Drawn], layout: Layout, width: int) -> Table:
         name = Text(_name(row), "" if row.kind == "system" else "dim")
         table.add_row(name, *(column.cells[row.key] for column in block))
     return table
+
+
+def _print_ranks(results: Results, layout: Layout, console: Console) -> None:
+    ranks = rank_table(results, layout)
+    if ranks is None:
+        return
+    names = min(_NAME_WIDTH, max(cell_len(_name(r)) for r in ranks.rows))
+    blocks: list[list[Column]] = [[]]
+    left = console.width - names
+    for column in ranks.columns:
+        places = (ranks.places[r.key, column.spec.name] for r in ranks.rows)
+        texts = [f"{column.title} {column.arrow}", *(_place(p).plain for p in places)]
+        needed = _GAP + max(map(cell_len, texts))
+        if blocks[-1] and needed > left:
+            blocks.append([])
+            left = console.width - names
+        blocks[-1].append(column)
+        left -= needed
+    for block in blocks:
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="")
+        table.add_column(Text("rank", "dim"), max_width=names, no_wrap=True, overflow="ellipsis")
+        for column in block:
+            table.add_column(Text(f"{column.title} {column.arrow}", "bold"), no_wrap=True)
+        for row in ranks.rows:
+            cells = (_place(ranks.places[row.key, c.spec.name]) for c in block)
+            table.add_row(Text(_name(row)), *cells)
+        console.print()
+        console.print(table)
+    console.print()
+    for remark in (RANKS_SAID, *ranks.remarks):
+        console.print(Text(remark, "dim"))
+
+
+def _place(place: Place) -> Text:
+    return Text.assemble(place.rank, (f" {place.letters}" if place.letters else "", "dim"))
 
 
 def _head(said: Facts) -> Text:

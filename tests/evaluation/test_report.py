@@ -458,7 +458,7 @@ def test_the_latex_table_is_whole(results, report):
         assert depth >= 0
     assert depth == 0
     assert not re.search(r"(?<!\\)[#^~_]", "\n".join(text.splitlines()[1:]).split("tabular")[1])
-    assert text.count(r"\begin{") == text.count(r"\end{") == 2
+    assert text.count(r"\begin{") == text.count(r"\end{") == 3
     for said in (r"suite\_x/1", "3 clips of 3 speakers, every 10th frame", r"$\uparrow$"):
         assert said in text
 

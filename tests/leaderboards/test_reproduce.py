@@ -140,7 +140,7 @@ class TestPlanning:
     def test_laws(self):
         assert needed(1, 0.1, 0.8) > needed(1, 0.2, 0.8) > needed(1, 0.2, 0.6)
         assert needed(2, 0.2, 0.8) == needed(1, 0.1, 0.8)
-        assert needed(0, 0.1, 0.8) == 2
+        assert needed(0, 0.1, 0.8) == 5
         assert needed(1, 1e-9, 0.8) == MOST
 
     @pytest.mark.data
