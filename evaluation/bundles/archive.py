@@ -96,6 +96,9 @@ class Archive:
                 f"{path} is no bundle, or cut short ({error}); a bundle is what "
                 "`talkbench submission pack` writes"
             ) from error
+        if min((e.header_offset for e in entries), default=0):
+            # The end of an archive inside it can pass for its own.
+            raise BundleError(f"{path} is no bundle, or cut short: it does not begin with a member")
         if len(entries) > MOST_MEMBERS:
             raise BundleError(f"{path}: {len(entries)} members, at most {MOST_MEMBERS} are read")
         sizes: dict[str, int] = {}

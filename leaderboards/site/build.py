@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import jinja2
+from markupsafe import Markup
 
 from evaluation.plan import UnusableInputError
 from evaluation.report.spreadsheet import guarded
@@ -27,6 +28,7 @@ from leaderboards.site.pages import Site, SystemPage, facts_of, group_notes, sit
 from leaderboards.site.submitted import Submitted, facts
 
 MARK = "site.json"
+_SPACES = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
 _HERE = Path(__file__).parent
 LOOK = _HERE.parent / "look.css"
 
@@ -86,6 +88,7 @@ def _files(made: Site) -> Iterable[tuple[str, str]]:
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -140,6 +143,15 @@ def _files(made: Site) -> Iterable[tuple[str, str]]:
         if one.results is not None:
             yield f"{place}.json", one.table
             yield f"{place}.csv", one.csv
+
+
+def _visible(value: object) -> object:
+    """Every text that a template prints: control and direction-changing characters are replaced."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return "".join(
+        c if c.isprintable() or c in _SPACES else "\N{REPLACEMENT CHARACTER}" for c in value
+    )
 
 
 def _standings(page: SystemPage) -> list[dict[str, Any]]:
