@@ -180,7 +180,10 @@ class TestOpinions:
             by_rater = mean(values, raters, np.zeros(len(values)), (-99, 99))
             for name, one in (("two", found), ("none", alone), ("rater", by_rater)):
                 inside[name] += one.lo <= 3 <= one.hi
+            few = mean(*simulated(rng, 12, 3), (-99, 99))
+            inside["few"] += few.lo <= 3 <= few.hi
         assert 0.92 <= inside["two"] / 400 <= 0.98
+        assert inside["few"] / 400 >= 0.92
         assert inside["none"] / 400 < 0.6
         assert inside["rater"] / 400 < 0.9
 
