@@ -36,7 +36,7 @@ document.querySelectorAll("form.filters").forEach(form => {
     let shown = 0;
     rows.forEach(row => {
       const group = row.closest(".group");
-      const text = (row.textContent + " " + (group.querySelector("h3")?.textContent ?? "")).toLowerCase();
+      const text = (row.textContent + " " + (group.querySelector("h3")?.textContent ?? "") + " " + (group.closest("section")?.querySelector("h2")?.textContent ?? "")).toLowerCase();
       const fits = words.every(w => text.includes(w)) && (!by || row.dataset.by === by) && (!grade || row.dataset.grade === grade);
       row.hidden = !fits;
       shown += fits;

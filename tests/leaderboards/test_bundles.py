@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from evaluation.bundles.archive import Archive, BundleError, check_arrays, write_archive
-from evaluation.bundles.chain import HEAD, Head, RecordHash, chained, sha256
+from evaluation.bundles.chain import HEAD, LINKS, Feature, Head, Medium, RecordHash, chained, sha256
 from evaluation.bundles.verify import same, verify
 from evaluation.cli import main
 
@@ -422,3 +422,19 @@ def test_numbers_are_the_same_within_a_millionth():
 
 def test_the_hash_is_sha256():
     assert sha256(b"x") == hashlib.sha256(b"x").hexdigest()
+
+
+def test_what_changes_in_a_link_changes_all_that_follow_and_none_before():
+    def links(video="a" * 64, feature="b" * 64, record="c" * 64, table="d" * 64):
+        medium = Medium(generator="g", sample="s", sha256=video, bytes=1)
+        return chained(
+            [medium],
+            [Feature(member="tracks/x", video="v")],
+            [RecordHash(generator="g", sample="s", metric="m", sha256=record)],
+            {"tracks/x": {"sha256": feature}, "results.json": {"sha256": table}},
+        )
+
+    before = links()
+    for place, name in enumerate(("video", "feature", "record", "table")):
+        after = links(**{name: "e" * 64})
+        assert [before[n] == after[n] for n in LINKS] == [True] * place + [False] * (4 - place)

@@ -241,3 +241,42 @@ def test_runs_and_bundles_stand_beside_and_what_does_not_hold_is_left_out(run, t
     assert (
         invoke("board", "build", "-o", tmp_path / "x", "--submissions", root / "no").exit_code == 2
     )
+
+
+def test_a_page_is_filtered_and_sorted_in_a_browser(browser, built):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto((built / "benchmarks" / "hdtf.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    rows = page.locator(".group tbody tr:visible")
+    assert rows.count() == 425
+    page.locator("input[type=search]").fill("musetalk v3 fid")
+    page.locator("select[name=by]").select_option("another paper")
+    assert rows.count() == 7  # of a table of eight: MuseTalk is by its authors
+    page.locator("input[type=search]").fill("iplap")
+    assert page.locator(".filters output").text_content() == "0 of 425 numbers"
+    page.locator("input[type=search]").fill("ip-lap")
+    shown = rows.all_text_contents()
+    assert page.locator(".filters output").text_content() == f"{len(shown)} of 425 numbers"
+    assert shown
+    assert all("IP-LAP" in text for text in shown)
+    rules = page.locator(".rule:visible").count()
+    sections = page.locator("[data-section]:visible").count()
+    assert rules == page.locator("[data-section] .group:visible").count() - sections
+    page.locator("input[type=search]").fill("")
+    page.locator("select[name=by]").select_option("")
+    assert rows.count() == 425
+    table = page.locator("#m-fid table").first
+    head = table.locator("thead th").nth(2)
+    values = "rows => rows.map(row => Number(row.cells[2].dataset.v))"
+    head.locator("button").focus()
+    for direction, sign in (("descending", -1), ("ascending", 1)):
+        page.keyboard.press("Enter")
+        assert head.get_attribute("aria-sort") == direction
+        found = table.locator("tbody tr").evaluate_all(values)
+        assert found == sorted(found, key=lambda v, sign=sign: sign * v)
+    context.close()
+    assert complaints == []

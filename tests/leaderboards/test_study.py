@@ -131,18 +131,6 @@ def crowd(key):
     return files
 
 
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no chromium on this machine (Debian: apt install chromium)")
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
 class TestSite:
     def test_nothing_that_raters_get_names_a_system_or_a_sample(self, made, key, run):
         manifest = json.loads((run / "run.json").read_text())
