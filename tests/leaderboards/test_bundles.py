@@ -269,6 +269,16 @@ class TestTampering:
         said = breaks(edited(bundle, tmp_path, change))
         assert ("records", "diffdub on RD_Radio42_000, psnr") in [x[:2] for x in said]
 
+    def test_a_link_that_is_not_that_of_its_parts(self, bundle, tmp_path):
+        def change(found):
+            head = json.loads(found[HEAD])
+            head["links"]["records"] = "0" * 64
+            found[HEAD] = json.dumps(head).encode()
+
+        (found,) = breaks(edited(bundle, tmp_path, change))
+        assert found[:2] == ("files", HEAD)
+        assert "'records'" in found[2]
+
     def test_missing_and_strange_files(self, bundle, tmp_path):
         path = edited(bundle, tmp_path, lambda f: f.pop("run.json"))
         assert ("files", "run.json", "is missing") in breaks(path)
