@@ -72,12 +72,13 @@ class TrackStore:
     def __init__(self, root: Path) -> None:
         self.root = root / "tracks"
 
-    def _path(self, sha256: str, extractor: str, sampling: str) -> Path:
+    def path_of(self, sha256: str, extractor: str, sampling: str) -> Path:
+        """Where that track lies, if it is kept."""
         return self.root / sha256[:2] / sha256 / f"{safe_name(extractor)}~{sampling}.npz"
 
     def load(self, sha256: str, extractor: str, sampling: str) -> KeptTrack | None:
         """None where it was not computed yet, or its file is damaged (it is computed again)."""
-        path = self._path(sha256, extractor, sampling)
+        path = self.path_of(sha256, extractor, sampling)
         arrays = _load_npz(path)
         if arrays is None or _FRAMES not in arrays:
             return None
@@ -87,7 +88,7 @@ class TrackStore:
     def save(self, sha256: str, extractor: str, sampling: str, kept: KeptTrack) -> None:
         """Keep it."""
         arrays = {**kept.track, _FRAMES: np.asarray(kept.frames)}
-        path = self._path(sha256, extractor, sampling)
+        path = self.path_of(sha256, extractor, sampling)
         write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 

@@ -82,6 +82,15 @@ class Band:
     count: int
 
 
+@dataclass(frozen=True)
+class Reading:
+    """The numbers behind a band: one of each group."""
+
+    system: str
+    metric: str
+    numbers: tuple[Published, ...]
+
+
 def benchmarks(ledger: Sequence[Published]) -> Mapping[str, list[Published]]:
     """Rows by benchmark, those with most numbers first."""
     found: dict[str, list[Published]] = {}
@@ -129,6 +138,22 @@ def board(ledger: Sequence[Published], benchmark: str, metric: str | None = None
     return sorted(made, key=lambda g: (order[g.metric], -len(g.entries), g.head))
 
 
+def readings(rows: Iterable[Published]) -> list[Reading]:
+    """What each system is said to reach, over all groups of a metric.
+
+    References and ranges are left out; of what one group says of a system, the last row counts.
+
+    Args:
+        rows: Of one benchmark.
+    """
+    found: dict[tuple[str, str], dict[tuple[str, ...], Published]] = {}
+    for row in rows:
+        if not row.reference and row.value_to is None:
+            name = row.family or row.metric
+            found.setdefault((row.system, name), {})[_key(row)] = row
+    return [Reading(system, m, tuple(by.values())) for (system, m), by in found.items()]
+
+
 def bands(rows: Iterable[Published], least: int = 2) -> list[Band]:
     """Systems that different sources give different numbers on one metric, widest first.
 
@@ -136,16 +161,11 @@ def bands(rows: Iterable[Published], least: int = 2) -> list[Band]:
         rows: Of one benchmark.
         least: Sources from which on a system is shown.
     """
-    found: dict[tuple[str, str], dict[tuple[str, ...], float]] = {}
-    for row in rows:
-        if not row.reference and row.value_to is None:
-            name = row.family or row.metric
-            found.setdefault((row.system, name), {})[_key(row)] = row.value
-    made = [
-        Band(system, metric, min(values.values()), max(values.values()), len(values))
-        for (system, metric), values in found.items()
-        if len(values) >= least
-    ]
+    made = []
+    for reading in readings(rows):
+        values = [row.value for row in reading.numbers]
+        if len(values) >= least:
+            made.append(Band(reading.system, reading.metric, min(values), max(values), len(values)))
     return sorted(made, key=lambda b: (-b.count, b.metric, b.system))
 
 

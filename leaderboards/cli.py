@@ -103,6 +103,53 @@ def show(benchmark: str, metric: str | None, run: Path | None, form: str) -> Non
         click.echo(printed.to_json(groups, found), nl=False)
 
 
+@board.command("build", short_help="All boards as a static site.")
+@click.option(
+    "-o", "--out", "root", required=True, type=options.Folder(), metavar="DIR", help="Of the site."
+)
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    metavar="[BENCHMARK=]RUN",
+    help="A run to show beside published numbers; on the benchmark that its data set is named "
+    "after, or on the one given. Repeat for more.",
+)
+@click.option("--submissions", type=options.Folder(), metavar="DIR", help="Folder of bundles.")
+def build_(root: Path, runs: tuple[str, ...], submissions: Path | None) -> None:
+    """Make a static site of every board: it opens from disk, and asks nothing of any network.
+
+    An index, a page a benchmark with a rule between groups that cannot be compared, a page a
+    system, and a page for every run and submission; JSON and CSV beside each. Bundles are verified
+    first: one that does not hold is listed with the reason, without its numbers.
+
+    \b
+    Examples:
+      talkbench board build -o site
+      talkbench board build -o site --run HDTF=runs/hdtf --submissions submissions/
+    """
+    from leaderboards.site.build import build_site
+    from leaderboards.site.submitted import read_bundles, read_runs
+
+    ledger = read_ledger()
+    known = list(benchmarks(ledger))
+    submitted = read_runs(runs, known)
+    if submissions is not None:
+        submitted += read_bundles(submissions, known)
+    made = build_site(root, ledger, submitted)
+    broken = [s for s in made.submitted if s.results is None]
+    console.print(
+        f"{len(made.benchmarks)} benchmarks, {len(made.systems)} systems, "
+        f"{len(made.submitted)} runs and submissions: {root / 'index.html'}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for one in broken:
+        what = one.breaks[0]
+        console.print(Text(f"{one.name} {one.verdict} ({what.where} {what.what})", "yellow"))
+    raise click.exceptions.Exit(int(bool(broken)))
+
+
 @click.command(short_help="A paper's numbers beside a run's.")
 @click.argument("run", type=options.Folder(), metavar="RUN")
 @click.option("--paper", "system", required=True, metavar="SYSTEM", help="Whose numbers: iplap.")

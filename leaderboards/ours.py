@@ -23,7 +23,11 @@ def groups_of_run(run: Path, metric: str | None = None) -> list[Group]:
     Raises:
         RecordsError: No run there, or damaged.
     """
-    results = build(run)
+    return groups_of_results(build(run), metric)
+
+
+def groups_of_results(results: Results, metric: str | None = None) -> list[Group]:
+    """The same, of results that were built already."""
     groups = []
     for spec in (m.spec for m in results.metrics):
         family = spec.name.split("@", 1)[0]

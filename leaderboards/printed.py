@@ -22,7 +22,7 @@ from leaderboards.ledger import Published
 from leaderboards.reproduce import Comparison
 
 _ARROWS = {"higher": "↑", "lower": "↓", "": ""}
-_BY = {
+BY = {
     "authors": "its authors",
     "another paper": "others",
     "board": "not said",
@@ -52,10 +52,10 @@ def to_terminal(groups: Sequence[Group], found: Sequence[Band], console: Console
             row = entry.published
             style = "dim" if row.reference else "bold" if entry.rank == "1" else ""
             grade = "" if row.grade == "first-hand" else "second-hand"
-            shown = (entry.rank, row.system, number(row), _BY[row.measured_by], grade)
+            shown = (entry.rank, row.system, number(row), BY[row.measured_by], grade)
             table.add_row(*(Text(cell, style) for cell in shown))
         console.print(table)
-        for note in _notes(group):
+        for note in notes(group):
             console.print(Text(note, "dim"))
         console.print()
     for band in found:
@@ -78,9 +78,9 @@ def to_markdown(groups: Sequence[Group], found: Sequence[Band]) -> str:
         for entry in group.entries:
             row = entry.published
             grade = "" if row.grade == "first-hand" else "second-hand"
-            cells = (entry.rank, escape(row.system), number(row), _BY[row.measured_by], grade)
+            cells = (entry.rank, escape(row.system), number(row), BY[row.measured_by], grade)
             lines.append(f"| {' | '.join(cells)} |")
-        lines += [f"\n{escape(note)}" for note in _notes(group)]
+        lines += [f"\n{escape(note)}" for note in notes(group)]
         parts.append("\n".join(lines))
     if found:
         parts.append("\n".join(f"- {escape(sentence(band))}" for band in found))
@@ -125,16 +125,16 @@ def _row(number: int, entry: Entry) -> dict[str, Any]:
     return {"group": number, "rank": entry.rank, **asdict(entry.published)}
 
 
-def _notes(group: Group) -> list[str]:
+def notes(group: Group) -> list[str]:
     """What is to know about some numbers of a group, each once."""
-    notes: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for entry in group.entries:
         if entry.published.notes:
-            notes.setdefault(entry.published.notes, []).append(entry.published.system)
+            found.setdefault(entry.published.notes, []).append(entry.published.system)
     every = len(group.entries)
     return [
         note if len(systems) == every else f"{', '.join(systems)}: {note}"
-        for note, systems in notes.items()
+        for note, systems in found.items()
     ]
 
 

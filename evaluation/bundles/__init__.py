@@ -1,0 +1,1 @@
+"""Submissions as one file whose hashes chain media, features, records and table."""
