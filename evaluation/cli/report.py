@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from evaluation.cli import options
-from evaluation.cli.console import console
+from evaluation.cli.console import console, unit_bar
 from evaluation.plan import UnusableInputError
-from evaluation.report import FORMATS, print_table, write_report
+from evaluation.report import FORMATS, PageChoice, print_table, write_report
+from evaluation.report.page.choice import LISTED, SELF_CONTAINED_MB
 from evaluation.results import build, write_results
 
 
@@ -35,21 +36,56 @@ from evaluation.results import build, write_results
     help="Whose noise floors tell which gaps say nothing (RUN/certificate.json, if there is one). "
     "See: talkbench certify",
 )
+@click.option(
+    "--clips",
+    default=LISTED,
+    show_default=True,
+    metavar="listed|all|none|N",
+    help="Clips of the page that get players: those that its lists show, all, none, or N of them. "
+    "Seconds each; what was made before is kept.",
+)
+@click.option(
+    "--self-contained",
+    is_flag=True,
+    help=f"The page as one HTML file with its videos, {SELF_CONTAINED_MB} MB of them at most.",
+)
 def report(
-    root: Path, out: Path | None, formats: str, baseline: str | None, certificate: Path | None
+    root: Path,
+    out: Path | None,
+    formats: str,
+    baseline: str | None,
+    certificate: Path | None,
+    clips: str,
+    self_contained: bool,
 ) -> None:
-    """Write the tables of a RUN again; reads its records and computes no metric."""
+    """Write the tables of a RUN again; reads its records and computes no metric.
+
+    index.html opens from disk, without a network; send it together with the folder clips/ beside
+    it, or make one file of it.
+
+    \b
+    Examples:
+      talkbench report runs/mine
+      talkbench report runs/mine --clips all
+      talkbench report runs/mine --format html --self-contained -o mine_to_send
+    """
     wanted = [f.strip() for f in formats.split(",") if f.strip()]
     unknown = [f for f in wanted if f not in FORMATS]
     if unknown or not wanted:
         raise click.UsageError(
             f"--format takes {','.join(FORMATS)}; {', '.join(unknown) or 'nothing'} was given"
         )
+    try:
+        page = PageChoice(clips=clips, self_contained=self_contained)
+    except ValueError as error:
+        raise click.UsageError(f"--clips: {error}") from error
     results = build(root, baseline, certificate)
     if not results.records:
         raise UnusableInputError(f"{root} has no records yet")
     if out is None:
         write_results(root, results)
-    for path in write_report(root, results, out or root / "report", wanted):
+    with unit_bar() as told:
+        written = write_report(root, results, out or root / "report", wanted, page, told)
+    for path in written:
         console.print(str(path), soft_wrap=True, highlight=False)
     print_table(results, console)
