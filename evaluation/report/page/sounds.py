@@ -60,10 +60,13 @@ def sounds_of(videos: Sequence[Path | None]) -> Sounds:
 def alike(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
     """Whether two sounds, float32 [N] at one rate, are one as far as ears and lips go.
 
-    The shorter one counts as followed by silence.
+    They are compared as far as both go, which is to be half of the longer one at least: a video
+    cut short has no other voice.
     """
-    length = max(len(a), len(b))
-    x, y = (np.pad(s, (0, length - len(s))).astype(np.float64) for s in (a, b))
+    length = min(len(a), len(b))
+    if 2 * length < max(len(a), len(b)):
+        return False
+    x, y = (s[:length].astype(np.float64) for s in (a, b))
     x, y = x - x.mean(), y - y.mean()
     loud = float(np.linalg.norm(x)), float(np.linalg.norm(y))
     quiet = 1e-3 * math.sqrt(length)
