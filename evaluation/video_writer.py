@@ -85,6 +85,8 @@ class VideoWriter:
             raise ValueError(
                 f"{path}: {audio.samples.shape[1]} audio channels; only mono and stereo are written"
             )
+        if encoding.web and (encoding.lossless or width % 2 or height % 2):
+            raise ValueError(f"{path}: browsers play lossy H.264 with even sides alone")
         self.path = path
         self._audio = audio
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".mp4")
@@ -102,8 +104,6 @@ class VideoWriter:
             stream.options = {"crf": str(encoding.crf), "preset": "medium", **_REPEATABLE}
         self._web = encoding.web
         if encoding.web:
-            if encoding.lossless or width % 2 or height % 2:
-                raise ValueError(f"{path}: browsers play lossy H.264 with even sides alone")
             stream.options |= _WEB
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = _BT709
