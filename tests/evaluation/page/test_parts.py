@@ -303,7 +303,7 @@ def test_browsers_are_not_given_what_they_cannot_play(tmp_path):
     from evaluation.video_writer import Encoding, VideoWriter
 
     for encoding, width in ((Encoding(None, web=True), 64), (Encoding(20, web=True), 63)):
-        with pytest.raises(ValueError, match="browsers play lossy H.264 with even sides"):
+        with pytest.raises(ValueError, match="browsers play lossy"):
             VideoWriter(tmp_path / "x.mp4", width=width, height=48, fps=Fraction(25),
                         encoding=encoding)  # fmt: skip
     assert not list(tmp_path.glob("*.mp4"))
