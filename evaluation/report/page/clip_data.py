@@ -146,7 +146,7 @@ class ClipReader:
             return None
         return {
             "column": self._layout.columns.index(column),
-            "lines": [_line(rows[name], curve) for name, curve in found.of.items()],
+            "lines": [_line(rows[n], found.of[n]) for n in sorted(found.of, key=lambda n: rows[n])],
             "unplaced": [rows[name] for name in found.unplaced],
         }
 

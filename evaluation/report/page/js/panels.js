@@ -6,6 +6,7 @@ class Panels {
     this.root = root;
     this.video = video;
     this.view = { mouth: false, difference: false, gain: 4 };
+    new ResizeObserver(() => this.arrange()).observe(root);
   }
 
   build(clip, asked) {
@@ -50,8 +51,17 @@ class Panels {
       [canvas.width, canvas.height] = this.view.mouth ? [ZOOMED, ZOOMED] : [tile.at[2], tile.at[3]];
       canvas.className = this.isDifference(tile) ? `heat-${this.view.gain}` : "";
     }
-    const wide = truth && !this.view.mouth ? truth.at[2] / truth.at[3] : 1;
-    this.root.style.setProperty("--panel", `${Math.round(210 * Math.min(Math.max(wide, 0.8), 1.8))}px`);
+    this.ratio = truth && !this.view.mouth ? truth.at[2] / truth.at[3] : 1;
+    this.arrange();
+  }
+
+  // As many in a row as fit, and rows of one length.
+  arrange() {
+    if (!this.panels?.length || !this.root.clientWidth) return;
+    const least = 170 * Math.min(Math.max(this.ratio, 0.8), 1.6);
+    const most = Math.max(Math.floor((this.root.clientWidth + 14) / (least + 14)), Math.min(2, this.panels.length));
+    const rows = Math.ceil(this.panels.length / most);
+    this.root.style.setProperty("--columns", String(Math.ceil(this.panels.length / rows)));
   }
 
   isDifference(tile) { return this.view.difference && this.truth && tile !== this.truth && tile.at; }

@@ -38,9 +38,9 @@ class Strips {
     return { node: el("div", { className: "strip" }, head, plot), curve, column, canvas, plot, playhead, numbers, scale };
   }
 
-  // The range of what is judged: a perfect reference would flatten the rest.
+  // The range of what is judged: perfect rows would flatten the rest, and leave the plot instead.
   scale(curve) {
-    const judged = curve.lines.filter(line => line.row >= 0 && ROWS[line.row].kind !== "reference");
+    const judged = curve.lines.filter(line => line.row >= 0 && ROWS[line.row].judged);
     const lines = curve.column < 0 || !judged.length ? curve.lines : judged;
     let low = Infinity, high = -Infinity;
     for (const line of lines) {
@@ -62,7 +62,7 @@ class Strips {
       context.scale(ratio, ratio);
       context.lineWidth = 1.4;
       context.lineJoin = "round";
-      for (const line of curve.lines) {
+      for (const line of [...curve.lines].reverse()) { // the ground truth on top
         plot.style.color = colourOf(line.row);
         context.strokeStyle = getComputedStyle(plot).color || style.color;
         this.trace(context, line, scale, width, height);
