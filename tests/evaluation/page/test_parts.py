@@ -19,7 +19,7 @@ from evaluation.report.page.curves import CurveReader
 from evaluation.report.page.mosaic import MOST_PIXELS, mosaic
 from evaluation.report.page.mouths import mouth_track
 from evaluation.report.page.proxy import Source, proxy_of
-from evaluation.report.page.sounds import sounds_of
+from evaluation.report.page.sounds import alike, sounds_of
 from evaluation.report.page.worth import FIRST, MOST_LISTED, Apart, Look, Worst, chosen
 from evaluation.results import build
 from evaluation.store import TrackStore, ValueStore
@@ -131,13 +131,23 @@ def test_videos_that_sound_alike_share_a_sound(data):
     assert found.silent == (5, 6)
 
 
+def test_a_sound_cut_short_is_no_other_voice_but_a_snippet_is():
+    whole = np.random.default_rng(0).normal(size=16000).astype(np.float32)
+    late = np.concatenate([np.zeros(640, np.float32), whole])
+    assert alike(whole, 0.3 * whole[:9000])
+    assert not alike(whole, whole[:7000])
+    assert not alike(whole, late)
+    assert alike(np.zeros(100, np.float32), np.zeros(100, np.float32))
+    assert not alike(whole, np.zeros_like(whole))
+
+
 def test_the_mouth_is_where_the_kept_mesh_has_it(tmp_path):
     store = TrackStore(tmp_path)
     landmarks = np.zeros((3, 468, 2), dtype=np.float32)
     landmarks[:] = (100, 60)
     landmarks[:, 61], landmarks[:, 291] = (90, 60), (110, 60)
     landmarks[2] += 20
-    landmarks[1] = np.nan
+    landmarks[1] = (7, 7)  # a mesh that is not believed
     seen = np.array([True, False, True])
     boxes = np.tile(np.float32([40, 20, 100, 100]), (3, 1))
     store.save(
