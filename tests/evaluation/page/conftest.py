@@ -33,9 +33,10 @@ ROWS = ("truth", "same", HOSTILE, "short", "broken", "voice")
 CLIPS = ("clip-a", HOSTILE, "clip-c", "clip-d")
 
 
-def numbered(frames: int, shade: int) -> np.ndarray:
+def numbered(frames: int, shade: int, drift: int = 0) -> np.ndarray:
     """uint8 RGB [n, H, W, 3]: the number in six blocks below, white for 1; a red mark above."""
     pixels = np.full((frames, HEIGHT, WIDTH, 3), shade, dtype=np.uint8)
+    pixels += (drift * np.arange(frames, dtype=np.uint8))[:, None, None, None]
     pixels[:, 16:40, 24:48] = (220, 20, 20)
     wide = WIDTH // BITS
     for number in range(frames):
@@ -75,7 +76,7 @@ def write(path: Path, frames: int, shade: int, step: float) -> Path:
         encoding=Encoding(crf=10),
         audio=tone(step, frames),
     ) as writer:
-        writer.add(numbered(frames, shade))
+        writer.add(numbered(frames, shade, drift=2 if step > 0.3 else 0))
     return path
 
 
