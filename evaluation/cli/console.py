@@ -189,7 +189,8 @@ def carry_out(
         added = execute(plan, root, workers=workers, retry_failed=retry_failed, told=told)
     results = build(root, baseline)
     write_results(root, results)
-    write_report(root, results, root / "report", FORMATS)
+    with unit_bar() as told:
+        write_report(root, results, root / "report", FORMATS, told=told)
     print_table(results, console)
     after()
     kept = len(results.records) - len({r.cell for r in added})

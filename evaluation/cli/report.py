@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from evaluation.cli import options
-from evaluation.cli.console import console
+from evaluation.cli.console import console, unit_bar
 from evaluation.plan import UnusableInputError
-from evaluation.report import FORMATS, print_table, write_report
+from evaluation.report import FORMATS, PageChoice, print_table, write_report
+from evaluation.report.page.choice import LISTED, SELF_CONTAINED_MB
 from evaluation.results import build, write_results
 
 
@@ -40,6 +41,19 @@ from evaluation.results import build, write_results
     is_flag=True,
     help="Rank known damages of the ground truth among the systems, too.",
 )
+@click.option(
+    "--clips",
+    default=LISTED,
+    show_default=True,
+    metavar="listed|all|none|N",
+    help="Clips of the page that get players: those that its lists show, all, none, or N of them. "
+    "Seconds each; what was made before is kept.",
+)
+@click.option(
+    "--self-contained",
+    is_flag=True,
+    help=f"The page as one HTML file with its videos, {SELF_CONTAINED_MB} MB of them at most.",
+)
 def report(
     root: Path,
     out: Path | None,
@@ -47,11 +61,14 @@ def report(
     baseline: str | None,
     certificate: Path | None,
     rank_anchors: bool,
+    clips: str,
+    self_contained: bool,
 ) -> None:
     """Write the tables of a RUN again; reads its records and computes no metric.
 
     \b
-    html  one page that opens offline
+    html  index.html opens from disk, without a network; send it together with the
+          folder clips/ beside it, or make one file of it
     md    a table that stays one in an issue or a README
     csv   results.csv, clips.csv, costs.csv, and pairs.csv where rows are ranked
     tex   results.tex and ranks.tex: each compiles alone, or \\input it
@@ -59,6 +76,12 @@ def report(
 
     Ranks are intervals: with few speakers a row may hold many. Rows with failed
     clips, the reference and anchors have none.
+
+    \b
+    Examples:
+      talkbench report runs/mine
+      talkbench report runs/mine --clips all
+      talkbench report runs/mine --format html --self-contained -o mine_to_send
     """
     wanted = [f.strip() for f in formats.split(",") if f.strip()]
     unknown = [f for f in wanted if f not in FORMATS]
@@ -66,11 +89,17 @@ def report(
         raise click.UsageError(
             f"--format takes {','.join(FORMATS)}; {', '.join(unknown) or 'nothing'} was given"
         )
+    try:
+        page = PageChoice(clips=clips, self_contained=self_contained)
+    except ValueError as error:
+        raise click.UsageError(f"--clips: {error}") from error
     results = build(root, baseline, certificate, rank_anchors=rank_anchors)
     if not results.records:
         raise UnusableInputError(f"{root} has no records yet")
     if out is None:
         write_results(root, results)
-    for path in write_report(root, results, out or root / "report", wanted):
+    with unit_bar() as told:
+        written = write_report(root, results, out or root / "report", wanted, page, told)
+    for path in written:
         console.print(str(path), soft_wrap=True, highlight=False)
     print_table(results, console)

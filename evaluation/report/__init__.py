@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from evaluation.report import html, latex, markdown, spreadsheet
+from evaluation.report import latex, markdown, spreadsheet
 from evaluation.report.cells import lay_out
 from evaluation.report.facts import Facts, facts
 from evaluation.report.layout import Layout
+from evaluation.report.page.choice import LISTED_CLIPS, PageChoice
+from evaluation.report.page.write import Told, write_page
 from evaluation.report.ranks import rank_table
 from evaluation.report.table import print_table
 from evaluation.results import RESULTS, Results, write_results
 from evaluation.store import write_atomically
 
-__all__ = ["FORMATS", "print_table", "write_report"]
+__all__ = ["FORMATS", "PageChoice", "print_table", "write_report"]
 
 FORMATS = ("html", "md", "csv", "tex", "json")
 
 
-def write_report(root: Path, results: Results, out: Path, formats: Sequence[str]) -> list[Path]:
+def write_report(
+    root: Path,
+    results: Results,
+    out: Path,
+    formats: Sequence[str],
+    page: PageChoice = LISTED_CLIPS,
+    told: Told = lambda *_: None,
+) -> list[Path]:
     """Write a run's tables.
 
     Args:
@@ -28,6 +37,8 @@ def write_report(root: Path, results: Results, out: Path, formats: Sequence[str]
         out: Where to write; made if absent.
         formats: Of ``FORMATS``. ``csv`` writes three files, four where rows are ranked; ``tex``
             writes one, and then two.
+        page: Which clips of the page get players, and whether it is one file.
+        told: Progress over these clips.
 
     Returns:
         The files, in the order of the formats.
@@ -46,17 +57,19 @@ def write_report(root: Path, results: Results, out: Path, formats: Sequence[str]
             write_results(out, results)
             written.append(out / RESULTS)
             continue
-        for name, render in _files(wanted, root, results, layout, said).items():
+        if wanted == "html":
+            written.append(write_page(root, results, layout, said, out, page, told))
+            continue
+        for name, render in _files(wanted, results, layout, said).items():
             _write(out / name, render())
             written.append(out / name)
     return written
 
 
 def _files(
-    wanted: str, root: Path, results: Results, layout: Layout, said: Facts
+    wanted: str, results: Results, layout: Layout, said: Facts
 ) -> dict[str, Callable[[], str]]:
     files: dict[str, dict[str, Callable[[], str]]] = {
-        "html": {"index.html": lambda: html.render(root, results, layout, said)},
         "md": {"results.md": lambda: markdown.render(results, layout, said)},
         "csv": {
             "results.csv": lambda: spreadsheet.estimates_csv(results),

@@ -1,30 +1,61 @@
-"""The report as one page that opens anywhere: no request leaves it, nothing needs a script."""
+"""The page's HTML. Tables need no script; players, clips and sorting do."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from evaluation.report import clips, contact, strips
 from evaluation.report.costs import HEADS, SAID, cost_rows
 from evaluation.report.facts import Facts, card_rows, command_rows, environment_rows
 from evaluation.report.failures import grouped_by_reason
 from evaluation.report.layout import Cell, Change, Layout
-from evaluation.report.strips import Bar, Scale
-from evaluation.report.words import printable
+from evaluation.report.numbers import number
+from evaluation.report.page import inlining
+from evaluation.report.page.bars import Bar, Scale, bar
+from evaluation.report.page.contact import Sheet
+from evaluation.report.page.index_data import PLAYER, index_data
+from evaluation.report.page.worth import Look, clip_names, judged
+from evaluation.report.words import count, printable
 from evaluation.results import Results
 
 _HERE = Path(__file__).parent
 _PLACES = 40
-_OPEN_CLIPS = 12  # longer tables are folded
 
 
-def render(root: Path, results: Results, layout: Layout, said: Facts) -> str:
+@dataclass
+class Kept:
+    """What is kept of single clips.
+
+    Attributes:
+        inline: It stands in the page and not beside it.
+        kinds: Clip -> ``CURVES`` or ``PLAYER``.
+        files: Videos -> clip.
+        clips: (clip, JSON) of those in the page.
+        videos: (name, base64) of those in the page.
+        contents: The first clips of the split, where they have a player.
+        sheets: Their contact sheets.
+    """
+
+    inline: bool
+    kinds: dict[int, int] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+    clips: list[tuple[int, str]] = field(default_factory=list)
+    videos: list[tuple[str, str]] = field(default_factory=list)
+    contents: dict[int, dict[str, Any]] = field(default_factory=dict)
+    sheets: list[Sheet] = field(default_factory=list)
+
+
+def document(
+    results: Results,
+    layout: Layout,
+    said: Facts,
+    looks: Sequence[Look],
+    kept: Kept,
+) -> str:
     """The whole page. Every value is escaped by the template engine: ids are strangers' text."""
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
@@ -33,7 +64,7 @@ def render(root: Path, results: Results, layout: Layout, said: Facts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = (_HERE / "page.js.j2").read_text()
+    style, script = inlining.style(), inlining.script()
     return templates.get_template("page.html.j2").render(
         said=said,
         layout=layout,
@@ -41,14 +72,16 @@ def render(root: Path, results: Results, layout: Layout, said: Facts) -> str:
         change=lambda row, column: layout.changes[row.key, column.spec.name],
         cell_bars=_cell_bars(layout),
         change_bars=_change_bars(layout),
+        kinds=tuple(dict.fromkeys(r.kind for r in layout.rows)),
         failures=grouped_by_reason(results.failures),
         apart=grouped_by_reason(r for r in results.records if r.status == "not-applicable"),
         places=_PLACES,
-        clip_tables=clips.clip_tables(root, results, layout),
-        open_clips=_OPEN_CLIPS,
-        strip_clips=clips.STRIPS,
-        strip_size=(strips.WIDTH, strips.HEIGHT),
-        sheets=contact.contact_sheets(root, results, layout),
+        looks=looks,
+        among={"system": "a system", "anchor": "an anchor"}.get(judged(layout)[0].kind, "a row"),
+        clip_names=clip_names(results),
+        number=number,
+        players_said=_players_said(kept, len(results.manifest["samples"])),
+        sheets=kept.sheets,
         samples=len(results.manifest["samples"]),
         generators=_generators(results.manifest),
         costs=cost_rows(results),
@@ -57,8 +90,24 @@ def render(root: Path, results: Results, layout: Layout, said: Facts) -> str:
         card_rows=card_rows,
         environment=environment_rows(results.manifest),
         commands=command_rows(results.manifest),
+        style=style,
         script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        policy=inlining.policy(style, script, inline=kept.inline),
+        data=inlining.json_text(index_data(results, layout, kept.kinds, inline=kept.inline)),
+        clip_blocks=kept.clips,
+        video_blocks=kept.videos,
+    )
+
+
+def _players_said(kept: Kept, clips: int) -> str:
+    players = sum(kind == PLAYER for kind in kept.kinds.values())
+    if not players:
+        return "No clip has a player here: talkbench report RUN --clips listed makes some."
+    if players == clips:
+        return "Every clip has a player."
+    return (
+        f"{players} of {count(clips, 'clip')} have a player (▶): the first few, those listed above "
+        "and those asked for; talkbench report RUN --clips all makes the others'."
     )
 
 
@@ -75,7 +124,7 @@ def _cell_bars(layout: Layout) -> Mapping[tuple[str, str], Bar | None]:
             cell = layout.cells[row.key, name]
             e = cell.estimate
             bars[row.key, name] = (
-                strips.bar(scale, e.value, e.lo, e.hi)
+                bar(scale, e.value, e.lo, e.hi)
                 if e is not None and e.value is not None and cell.has_value
                 else None
             )
@@ -99,7 +148,7 @@ def _change_bars(layout: Layout) -> Mapping[tuple[str, str], Bar | None]:
         for key, cell in cells.items():
             d = cell.difference
             bars[key, column.spec.name] = (
-                strips.bar(scale, d.value, d.lo, d.hi, zero=True) if d is not None else None
+                bar(scale, d.value, d.lo, d.hi, zero=True) if d is not None else None
             )
     return bars
 

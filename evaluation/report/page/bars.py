@@ -1,15 +1,11 @@
-"""Small drawings in numbers: where an interval lies, how a value runs over the frames."""
+"""Small drawings in numbers: where an interval lies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
-WIDTH, HEIGHT = 120.0, 22.0
-_BINS = 60
 
 
 @dataclass(frozen=True)
@@ -60,28 +56,3 @@ def bar(
         hi=round(100 * scale.at(ends[1]), 1),
         zero=round(100 * scale.at(0.0), 1) if zero else None,
     )
-
-
-def strip(values: NDArray[np.float64], scale: Scale | None) -> str:
-    """The path of a line through values per frame, ``WIDTH`` by ``HEIGHT``.
-
-    Of many frames, each of 60 bins gives its lowest and its highest, so no spike is lost.
-    """
-    points = _thinned(values)
-    height = HEIGHT - 2
-    steps = []
-    for x, y in points:
-        up = scale.at(y) if scale else 0.5
-        steps.append(f"{x * WIDTH:.1f} {1 + height * (1 - up):.1f}")
-    return "M" + "L".join(steps)
-
-
-def _thinned(values: NDArray[np.float64]) -> Sequence[tuple[float, float]]:
-    last = max(1, len(values) - 1)
-    if len(values) <= 2 * _BINS:
-        return [(i / last, float(v)) for i, v in enumerate(values)]
-    points = []
-    for part in np.array_split(np.arange(len(values)), _BINS):
-        extremes = {int(part[values[part].argmin()]), int(part[values[part].argmax()])}
-        points += [(i / last, float(values[i])) for i in sorted(extremes)]
-    return points

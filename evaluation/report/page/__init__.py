@@ -1,0 +1,1 @@
+"""The page of a run: tables that sort, clips that play, nothing fetched from outside."""
