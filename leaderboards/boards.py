@@ -45,6 +45,7 @@ class Group:
         setting: What was asked.
         pooled: A site put it together from several papers: no ranks.
         entries: The numbers.
+        cautions: What must be said beside them, in sentences without their points.
     """
 
     metric: str
@@ -54,6 +55,7 @@ class Group:
     setting: str
     pooled: bool
     entries: tuple[Entry, ...]
+    cautions: tuple[str, ...] = ()
 
     @property
     def head(self) -> str:

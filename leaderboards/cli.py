@@ -13,6 +13,7 @@ from rich.text import Text
 from evaluation.cli import options
 from evaluation.cli.console import console
 from evaluation.plan import UnusableInputError
+from evaluation.report.facts import cautions
 from evaluation.results import build
 from leaderboards import printed
 from leaderboards.boards import NoBoardError, bands, benchmarks
@@ -170,13 +171,15 @@ def reproduce(
       talkbench reproduce runs/hdtf --paper iplap --benchmark HDTF
     """
     try:
-        found = compare(build(run), read_ledger(), system, generator=generator, benchmark=benchmark)
+        results = build(run)
+        found = compare(results, read_ledger(), system, generator=generator, benchmark=benchmark)
     except NothingToCompareError as error:
         raise UnusableInputError(str(error)) from error
+    said = cautions(results)
     if form == "json":
-        click.echo(printed.comparisons_json(found), nl=False)
+        click.echo(printed.comparisons_json(found, said), nl=False)
     else:
-        printed.comparisons(found, console)
+        printed.comparisons(found, said, console)
 
 
 @click.command(short_help="How many speakers would tell two systems apart.")

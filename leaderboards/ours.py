@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evaluation.report.facts import cautions
 from evaluation.report.numbers import decimals
 from evaluation.results import Results, build
 from leaderboards.boards import Entry, Group
@@ -13,8 +14,7 @@ from leaderboards.ledger import Published
 def groups_of_run(run: Path, metric: str | None = None) -> list[Group]:
     """A group for every card of a run, best first.
 
-    There are no ranks: who is better than whom, and whether that can be told, stands in the run's
-    own report.
+    Ranks are the run's own: intervals, and none for rows with failed clips, references and anchors.
 
     Args:
         run: Folder of the run.
@@ -28,7 +28,7 @@ def groups_of_run(run: Path, metric: str | None = None) -> list[Group]:
 
 def groups_of_results(results: Results, metric: str | None = None) -> list[Group]:
     """The same, of results that were built already."""
-    groups = []
+    groups, said = [], cautions(results)
     for spec in (m.spec for m in results.metrics):
         family = spec.name.split("@", 1)[0]
         if metric is not None and metric.lower() not in (family, spec.name, spec.title.lower()):
@@ -41,6 +41,8 @@ def groups_of_results(results: Results, metric: str | None = None) -> list[Group
             if e.value is not None
         ]
         if rows:
+            ranking = results.rankings.get(spec.name)
+            ranks = {s.generator: s.shown for s in ranking.standings} if ranking else {}
             groups.append(
                 Group(
                     metric=spec.title,
@@ -49,7 +51,8 @@ def groups_of_results(results: Results, metric: str | None = None) -> list[Group
                     split=str(results.manifest["suite"]["id"]),
                     setting=str(results.manifest["suite"].get("setting", "")),
                     pooled=False,
-                    entries=tuple(Entry(row, "") for row in rows),
+                    entries=tuple(Entry(row, ranks.get(row.system, "")) for row in rows),
+                    cautions=said,
                 )
             )
     return groups

@@ -108,6 +108,7 @@ def to_json(groups: Sequence[Group], found: Sequence[Band]) -> str:
                 "split": group.split,
                 "setting": group.setting,
                 "pooled": group.pooled,
+                "cautions": list(group.cautions),
                 "entries": [{"rank": e.rank, **asdict(e.published)} for e in group.entries],
             }
             for group in groups
@@ -126,20 +127,22 @@ def _row(number: int, entry: Entry) -> dict[str, Any]:
 
 
 def notes(group: Group) -> list[str]:
-    """What is to know about some numbers of a group, each once."""
+    """What is to know about the numbers of a group, or some of them, each once."""
     found: dict[str, list[str]] = {}
     for entry in group.entries:
         if entry.published.notes:
             found.setdefault(entry.published.notes, []).append(entry.published.system)
     every = len(group.entries)
-    return [
+    return list(group.cautions) + [
         note if len(systems) == every else f"{', '.join(systems)}: {note}"
         for note, systems in found.items()
     ]
 
 
-def comparisons(found: Sequence[Comparison], console: Console) -> None:
-    """Published and measured, line by line."""
+def comparisons(found: Sequence[Comparison], said: Sequence[str], console: Console) -> None:
+    """Published and measured, line by line, below what must be said beside the run's numbers."""
+    for caution in said:
+        console.print(Text(caution, "yellow"))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("metric", "published", "measured", "interval", "difference"):
         table.add_column(name, justify="left" if name == "metric" else "right")
@@ -164,7 +167,7 @@ def comparisons(found: Sequence[Comparison], console: Console) -> None:
     console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
 
 
-def comparisons_json(found: Sequence[Comparison]) -> str:
+def comparisons_json(found: Sequence[Comparison], said: Sequence[str]) -> str:
     """The same with all fields."""
     rows = [
         {
@@ -176,7 +179,8 @@ def comparisons_json(found: Sequence[Comparison]) -> str:
         }
         for one in found
     ]
-    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    content = {"cautions": list(said), "comparisons": rows}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def _where(one: Comparison) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluation.ranking import trained_on
+from evaluation.report.cells import lay_out
 from evaluation.report.layout import NEAR, OPTIMISED, Column, Layout
 from evaluation.report.numbers import number
 from evaluation.report.words import count, ordinal, printable
@@ -86,6 +87,13 @@ def facts(results: Results, layout: Layout) -> Facts:
         remarks=tuple(_remarks(results, layout)),
         lead=_lead(layout),
     )
+
+
+def cautions(results: Results) -> tuple[str, ...]:
+    """What must be said beside any number of a run: a part of the suite, failures, its notes."""
+    said = facts(results, lay_out(results))
+    failed = (said.failures,) if said.failed else ()
+    return (*said.warnings, *failed, *said.notes)
 
 
 def card_rows(spec: MetricSpec) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -118,13 +119,54 @@ class TestReproduce:
     def test_the_command(self, run):
         said = talkbench("reproduce", run, "--paper", "iplap", "--benchmark", "HDTF")
         assert "28.571" in said
-        rows = json.loads(
+        content = json.loads(
             talkbench(
                 *("reproduce", run, "--paper", "iplap", "--benchmark", "HDTF", "--format", "json")
             )
         )
-        assert {row["verdict"] for row in rows} <= {"inside", "outside"}
+        assert {row["verdict"] for row in content["comparisons"]} <= {"inside", "outside"}
+        assert content["cautions"] == []
         assert "--benchmark" in talkbench("reproduce", run, "--paper", "iplap", code=2)
+
+
+@pytest.fixture
+def partial(run, tmp_path):
+    """The run as if it were of a longer split, with a failed clip and a note of its suite."""
+    shutil.copytree(run, tmp_path / "partial", ignore=shutil.ignore_patterns("videos", "tracks"))
+    manifest = json.loads((tmp_path / "partial" / "run.json").read_text())
+    manifest["limit"] = 3
+    manifest["suite"]["notes"] = ["A note of the suite"]
+    (tmp_path / "partial" / "run.json").write_text(json.dumps(manifest))
+    log = tmp_path / "partial" / "records.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    spoilt = next(r for r in lines if r["metric"] == "psnr" and r["generator"] == "wav2lip")
+    lines.append(spoilt | {"value": None, "status": "failed", "reason": "no face"})
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return tmp_path / "partial"
+
+
+@pytest.mark.data
+class TestCautions:
+    """What is said beside a run's numbers, wherever they stand beside published ones."""
+
+    SAID = ("Partial: only the first 3 samples", "values failed", "A note of the suite")
+
+    def test_reproduce_says_them(self, partial):
+        words = ("reproduce", partial, "--paper", "iplap", "--benchmark", "HDTF")
+        for form in ("table", "json"):
+            said = talkbench(*words, "--format", form)
+            assert all(caution in said for caution in self.SAID)
+
+    def test_boards_say_them_and_give_no_rank_to_a_row_with_failures(self, run, partial):
+        words = ("board", "show", "HDTF", "-m", "psnr", "--run", partial)
+        for form in ("table", "md", "json"):
+            said = talkbench(*words, "--format", form)
+            assert all(caution in said for caution in self.SAID)
+        mine = json.loads(said)["groups"][0]["entries"]
+        assert {e["system"]: e["rank"] for e in mine} == {"IP_LAP": "", "wav2lip": ""}
+        whole = talkbench(*words[:-1], run, "--format", "json")
+        ranks = [e["rank"] for e in json.loads(whole)["groups"][0]["entries"]]
+        assert ranks == ["1\N{EN DASH}2"] * 2
 
 
 class TestPlanning:
