@@ -406,27 +406,26 @@ SIDES = {"generated": "iplap", "reference": "gt"}
 
 
 @pytest.fixture(scope="module")
-def recorded_clip(data, decode, golden, asset) -> dict[str, np.ndarray]:
-    """Pool3 of every 5th frame of a generated video and its reference: 51 a side."""
+def recorded_low(data, decode, golden, asset) -> dict[str, list[dict[int, np.ndarray]]]:
+    """Every 5th frame of three generated videos and their references: 51 rows of each.
+
+    The two lowest taps, and pool3 of the first.
+    """
     asset("inception-fid")
-    name = golden["_meta"]["clips"][0]
+    taps = [(64, 192, 2048), (64, 192), (64, 192)]
     return {
-        side: features(decode(data / "hdtf_mini" / of / f"{name}.mp4", every=5))[2048]
+        side: [
+            features(decode(data / "hdtf_mini" / of / f"{name}.mp4", every=5), widths)
+            for name, widths in zip(golden["_meta"]["clips"], taps, strict=True)
+        ]
         for side, of in SIDES.items()
     }
 
 
 @pytest.fixture(scope="module")
-def recorded_low(data, decode, golden, asset) -> dict[str, list[dict[int, np.ndarray]]]:
-    """The two lowest taps of every 5th frame of three generated videos and their references."""
-    asset("inception-fid")
-    return {
-        side: [
-            features(decode(data / "hdtf_mini" / of / f"{name}.mp4", every=5), (64, 192))
-            for name in golden["_meta"]["clips"]
-        ]
-        for side, of in SIDES.items()
-    }
+def recorded_clip(recorded_low) -> dict[str, np.ndarray]:
+    """Pool3 of the first: 51 rows a side."""
+    return {side: found[0][2048] for side, found in recorded_low.items()}
 
 
 def all_of(low: dict[str, list[dict[int, np.ndarray]]], tap: int) -> list[np.ndarray]:

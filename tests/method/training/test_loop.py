@@ -31,7 +31,7 @@ from method.training.settings import LANDMARKS, RENDERER
 pytestmark = [pytest.mark.assets, pytest.mark.data]
 
 SMALL = dataclasses.replace(
-    LANDMARKS["official"], layers=1, hidden=64, batch=4, steps=8, every=4, validated=4
+    LANDMARKS["official"], layers=1, hidden=64, batch=2, steps=8, every=4, validated=4
 )
 SMALL_RENDERER = dataclasses.replace(
     RENDERER["tiny"],
@@ -120,7 +120,9 @@ def test_what_is_left_behind(make, alone):
 @pytest.mark.usefixtures("no_matplotlib")
 class TestLandmarks:
     def test_the_loss_falls_and_so_does_the_distance(self, make, alone):
-        settings = dataclasses.replace(SMALL, steps=24, every=6, learning_rate=1e-3, dropout=0.0)
+        settings = dataclasses.replace(
+            SMALL, batch=4, steps=24, every=6, learning_rate=1e-3, dropout=0.0
+        )
         run = make(settings)
         told = []
         assert train(run, alone, lambda *at: told.append(at)) == 24
@@ -245,7 +247,7 @@ PYTHON = (sys.executable, "-m", "evaluation.cli")
 
 def command(prepared, out, *more):
     """The words after ``talkbench``."""
-    settings = ("layers=1", "hidden=64", "batch=4", "every=4", "validated=4")
+    settings = ("layers=1", "hidden=64", "batch=2", "every=4", "validated=4")
     return [
         *("train", "iplap-landmarks"),
         *("--data", str(prepared), "-o", str(out), "--steps", "12"),
