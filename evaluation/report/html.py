@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,15 +27,8 @@ _OPEN_CLIPS = 12  # longer tables are folded
 
 def render(root: Path, results: Results, layout: Layout, said: Facts) -> str:
     """The whole page. Every value is escaped by the template engine: ids are strangers' text."""
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     script = (_HERE / "page.js.j2").read_text()
-    return templates.get_template("page.html.j2").render(
+    return _template().render(
         said=said,
         layout=layout,
         cell=lambda row, column: layout.cells[row.key, column.spec.name],
@@ -60,6 +54,19 @@ def render(root: Path, results: Results, layout: Layout, said: Facts) -> str:
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    """The page, compiled once: that takes longer than filling it in."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template("page.html.j2")
 
 
 def _cell_bars(layout: Layout) -> Mapping[tuple[str, str], Bar | None]:
