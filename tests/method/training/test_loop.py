@@ -372,28 +372,20 @@ class TestProcesses:
         assert flags == [True, False]
 
     def test_two_processes_train_one_network(self, prepared, tmp_path, environment):
-        script = tmp_path / "commands.py"
-        script.write_text(
-            "import json, sys\n"
-            "from evaluation.cli import main\n"
-            "for words in json.loads(sys.argv[1]):\n"
-            "    main(words, standalone_mode=False)\n"
-        )
-        commands = [
-            command(prepared, tmp_path / name, "--steps", str(last))
-            for name, last in (("straight", 8), ("halted", 4), ("halted", 8))
+        shared = [
+            *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"),
+            *("--standalone", "-m", "evaluation.cli"),
         ]
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"),
-                *("--standalone", str(script), json.dumps(commands)),
-            ],
-            env=environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        assert done.stdout.count("in all. Checkpoint") == 3
+        for name, steps in (("straight", (8,)), ("halted", (4, 8))):
+            for last in steps:
+                done = subprocess.run(
+                    [*shared, *command(prepared, tmp_path / name, "--steps", str(last))],
+                    env=environment,
+                    check=True,
+                    capture_output=True,
+                    text=True,
+                )
+                assert done.stdout.count("in all. Checkpoint") == 1
         both = curve(tmp_path / "straight")
         assert len(both) == 8
         assert float(both[-1][1]) < 0.9 * float(both[0][1])
