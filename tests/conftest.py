@@ -33,12 +33,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 LONGEST = (
+    "test_loop.py",
     "test_contract.py",
     "test_anchors.py",
     "test_frechet.py",
-    "test_lipsync.py",
     "test_wav2lip.py",
-    "test_loop.py",
+    "test_every_suite.py",
     "test_run.py",
     "test_commands.py",
 )

@@ -13,6 +13,8 @@ _FOLDERS = re.compile(
 def printable(text: str) -> str:
     """On one line, without control or direction-changing characters (file names can hold both)."""
     line = " ".join(text.split())
+    if line.isprintable():
+        return line
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 

@@ -106,9 +106,10 @@ class TestInception:
     @pytest.mark.assets
     def test_batches_do_not_matter(self, asset, carphone):
         asset("inception-fid")
-        whole = features(carphone[:11])[2048]  # a full batch and the rest
-        single = np.concatenate([features(carphone[i : i + 1])[2048] for i in range(11)])
-        np.testing.assert_allclose(whole, single, rtol=0, atol=1e-5)
+        whole = features(carphone[:10])[2048]  # a full batch and the rest
+        ends = [0, 7, 8, 9]
+        single = np.concatenate([features(carphone[i : i + 1])[2048] for i in ends])
+        np.testing.assert_allclose(whole[ends], single, rtol=0, atol=1e-5)
 
     @pytest.mark.assets
     def test_extractor(self, asset, carphone):

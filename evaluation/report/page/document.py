@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,15 +58,8 @@ def document(
     kept: Kept,
 ) -> str:
     """The whole page. Every value is escaped by the template engine: ids are strangers' text."""
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     style, script = inlining.style(), inlining.script()
-    return templates.get_template("page.html.j2").render(
+    return _template().render(
         said=said,
         layout=layout,
         cell=lambda row, column: layout.cells[row.key, column.spec.name],
@@ -109,6 +103,19 @@ def _players_said(kept: Kept, clips: int) -> str:
         f"{players} of {count(clips, 'clip')} have a player (▶): the first few, those listed above "
         "and those asked for; talkbench report RUN --clips all makes the others'."
     )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    """The page, compiled once: that takes longer than filling it in."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template("page.html.j2")
 
 
 def _cell_bars(layout: Layout) -> Mapping[tuple[str, str], Bar | None]:

@@ -14,8 +14,10 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from click.testing import CliRunner
 from filelock import FileLock
 
+from evaluation.cli import main
 from evaluation.plan import UnusableInputError
 from method.checkpoints import load_landmark_generator, load_renderer, trained_on
 from method.renderer import Channels
@@ -29,7 +31,7 @@ from method.training.settings import LANDMARKS, RENDERER
 pytestmark = [pytest.mark.assets, pytest.mark.data]
 
 SMALL = dataclasses.replace(
-    LANDMARKS["official"], layers=1, hidden=64, batch=4, steps=8, every=4, validated=4
+    LANDMARKS["official"], layers=1, hidden=64, batch=2, steps=8, every=4, validated=4
 )
 SMALL_RENDERER = dataclasses.replace(
     RENDERER["tiny"],
@@ -42,6 +44,16 @@ SMALL_RENDERER = dataclasses.replace(
     every=3,
     validated=2,
 )
+
+
+@pytest.fixture
+def no_matplotlib(monkeypatch, tmp_path):
+    """As where it is not installed, here and in processes: drawing curves outlasts training."""
+    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
+    folder = tmp_path / "absent"
+    folder.mkdir()
+    (folder / "matplotlib.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
 
 
 class StoppedError(RuntimeError):
@@ -81,9 +93,36 @@ def same_weights(a, b):
     return all(torch.equal(a[k], b[k]) for k in a)
 
 
+def test_what_is_left_behind(make, alone):
+    run = make()
+    train(run, alone)
+    assert {p.name for p in run.folder.iterdir()} == {
+        *(".lock", "curves.png", "pictures", "state.pth"),
+        *("steps.csv", "training.json", "validations.csv"),
+    }
+    assert {p.name for p in (run.folder / "pictures").iterdir()} == {
+        "step00000004.png",
+        "step00000008.png",
+    }
+    drawn = cv2.imread(str(run.folder / "pictures" / "step00000008.png"))
+    assert drawn.max() > 200
+    curves = cv2.imread(str(run.folder / "curves.png"))
+    assert (curves < 200).any()
+    loaded = load_landmark_generator(run.checkpoint)
+    assert len(loaded.fusion.encoder.layers) == 1
+    assert trained_on(run.checkpoint) == ("grid",)
+    for ours, again in zip(
+        run.stage.network.state_dict().values(), loaded.state_dict().values(), strict=True
+    ):
+        assert torch.equal(ours, again)
+
+
+@pytest.mark.usefixtures("no_matplotlib")
 class TestLandmarks:
     def test_the_loss_falls_and_so_does_the_distance(self, make, alone):
-        settings = dataclasses.replace(SMALL, steps=24, every=6, learning_rate=1e-3, dropout=0.0)
+        settings = dataclasses.replace(
+            SMALL, batch=4, steps=24, every=6, learning_rate=1e-3, dropout=0.0
+        )
         run = make(settings)
         told = []
         assert train(run, alone, lambda *at: told.append(at)) == 24
@@ -93,29 +132,7 @@ class TestLandmarks:
         assert len(judged) == 4
         assert judged[-1] < 0.7 * judged[0]
         assert told[-1][:2] == (24, 24)
-
-    def test_what_is_left_behind(self, make, alone):
-        run = make()
-        train(run, alone)
-        assert {p.name for p in run.folder.iterdir()} == {
-            *(".lock", "curves.png", "pictures", "state.pth"),
-            *("steps.csv", "training.json", "validations.csv"),
-        }
-        assert {p.name for p in (run.folder / "pictures").iterdir()} == {
-            "step00000004.png",
-            "step00000008.png",
-        }
-        drawn = cv2.imread(str(run.folder / "pictures" / "step00000008.png"))
-        assert drawn.max() > 200
-        curves = cv2.imread(str(run.folder / "curves.png"))
-        assert (curves < 200).any()
-        loaded = load_landmark_generator(run.checkpoint)
-        assert len(loaded.fusion.encoder.layers) == 1
-        assert trained_on(run.checkpoint) == ("grid",)
-        for ours, again in zip(
-            run.stage.network.state_dict().values(), loaded.state_dict().values(), strict=True
-        ):
-            assert torch.equal(ours, again)
+        assert not (run.folder / "curves.png").exists()
 
     @pytest.mark.parametrize("at", [2, 6])
     def test_a_run_that_was_stopped_makes_the_same_curve(self, make, alone, at):
@@ -180,6 +197,7 @@ class TestLandmarks:
 
 
 class TestRenderer:
+    @pytest.mark.usefixtures("no_matplotlib")
     def test_the_loss_falls_and_the_checkpoint_paints_as_it_learned(self, make, alone):
         settings = dataclasses.replace(SMALL_RENDERER, steps=16, every=8, warm_up_epochs=0)
         run = make(settings)
@@ -198,17 +216,19 @@ class TestRenderer:
             ):
                 torch.testing.assert_close(ours, again, atol=1e-5, rtol=0)
 
-    def test_a_run_that_was_stopped_makes_the_same_curve(self, make, alone):
+    def test_a_run_that_was_stopped_makes_the_same_curve(self, make, alone, monkeypatch):
         straight = make(SMALL_RENDERER, "straight")
-        train(straight, alone)
         broken = make(SMALL_RENDERER, "broken")
 
         def stop(done, *_):
             if done == 5:
                 raise StoppedError
 
-        with pytest.raises(StoppedError):
-            train(broken, alone, stop)
+        with monkeypatch.context() as here:
+            here.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
+            train(straight, alone)
+            with pytest.raises(StoppedError):
+                train(broken, alone, stop)
         again = make(SMALL_RENDERER, "broken")
         assert train(again, alone) == 3
         assert rows(again) == rows(straight)
@@ -218,12 +238,18 @@ class TestRenderer:
         assert [row["painted"] == "" for row in rows(again)] == [
             number < warm_up for number in range(6)
         ]
+        curves = cv2.imread(str(again.folder / "curves.png"))
+        assert (curves < 200).any()
+
+
+PYTHON = (sys.executable, "-m", "evaluation.cli")
 
 
 def command(prepared, out, *more):
-    settings = ("layers=1", "hidden=64", "batch=4", "every=4", "validated=4")
+    """The words after ``talkbench``."""
+    settings = ("layers=1", "hidden=64", "batch=2", "every=4", "validated=4")
     return [
-        *(sys.executable, "-m", "evaluation.cli", "train", "iplap-landmarks"),
+        *("train", "iplap-landmarks"),
         *("--data", str(prepared), "-o", str(out), "--steps", "12"),
         *(f"--set={x}" for x in settings),
         *more,
@@ -231,7 +257,7 @@ def command(prepared, out, *more):
 
 
 @pytest.fixture
-def environment():
+def environment(no_matplotlib):
     return {**os.environ, "OMP_NUM_THREADS": "1", "TALKBENCH_DEVICE": "cpu"}
 
 
@@ -253,20 +279,22 @@ class TestSignals:
     @pytest.fixture(scope="class")
     @classmethod
     def straight(cls, prepared, tmp_path_factory):
+        """The curve of a run that nobody stops."""
         folder = tmp_path_factory.mktemp("straight")
-        subprocess.run(
-            command(prepared, folder),
-            check=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "TALKBENCH_DEVICE": "cpu"},
-        )
+        with pytest.MonkeyPatch.context() as here:
+            here.setenv("TALKBENCH_DEVICE", "cpu")
+            here.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
+            assert CliRunner().invoke(main, command(prepared, folder)).exit_code == 0
         return curve(folder)
 
     @pytest.mark.parametrize(
         ("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130)]
     )
-    def test_a_killed_run_goes_on(self, prepared, tmp_path, environment, straight, number, code):
+    def test_a_killed_run_goes_on(
+        self, prepared, tmp_path, environment, straight, number, code, monkeypatch
+    ):
         process = subprocess.Popen(
-            command(prepared, tmp_path),
+            [*PYTHON, *command(prepared, tmp_path)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -281,16 +309,16 @@ class TestSignals:
             assert "the same command goes on from here" in said
             kept = torch.load(tmp_path / "iplap-landmarks" / STATE, weights_only=True)
             assert kept["step"] == len(curve(tmp_path))
-        done = subprocess.run(
-            command(prepared, tmp_path), env=environment, check=True, capture_output=True, text=True
-        )
+        monkeypatch.setenv("TALKBENCH_DEVICE", "cpu")
+        done = CliRunner().invoke(main, command(prepared, tmp_path))
+        assert done.exit_code == 0, done.output
         assert "12 in all" in done.stdout
         assert curve(tmp_path) == straight
 
     def test_ctrl_c_reaches_readers_too(self, prepared, tmp_path, environment, straight):
         """A terminal sends it to the whole group."""
         process = subprocess.Popen(
-            command(prepared, tmp_path, "--readers", "1"),
+            [*PYTHON, *command(prepared, tmp_path, "--readers", "1")],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -346,12 +374,12 @@ class TestProcesses:
     def test_two_processes_train_one_network(self, prepared, tmp_path, environment):
         shared = [
             *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"),
-            "--standalone",
+            *("--standalone", "-m", "evaluation.cli"),
         ]
         for name, steps in (("straight", (8,)), ("halted", (4, 8))):
             for last in steps:
                 done = subprocess.run(
-                    [*shared, *command(prepared, tmp_path / name, "--steps", str(last))[1:]],
+                    [*shared, *command(prepared, tmp_path / name, "--steps", str(last))],
                     env=environment,
                     check=True,
                     capture_output=True,
