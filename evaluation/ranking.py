@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from evaluation.simultaneous import AllPairs, all_pairs
-from evaluation.stats import LEVEL, Scored
+from evaluation.stats import LEVEL, Scored, without_each
 from metrics import Direction, Metric, UnscorableError
 
 Mark = Literal["", "best", "second"]
@@ -323,12 +323,7 @@ def _compared(
     if len(people) < 2:
         return None, ""
     try:
-        without = np.array(
-            [
-                [_number(metric, column, [p for p in people if p != left]) for column in columns]
-                for left in people
-            ]
-        )
+        without = np.stack([without_each(metric, column, people) for column in columns], axis=1)
         return all_pairs(values, without), ""
     except UnscorableError as error:
         return None, f"without one of the speakers there is no number ({error})"

@@ -28,6 +28,7 @@ class Remembering:
 
     def __init__(self, metric: Metric) -> None:
         self._metric = metric
+        self.pool = getattr(metric, "pool", None)  # see metrics.clip_weight
         self._known: dict[tuple[int, ...], float] = {}
 
     @property

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from metrics import Measurement, Metric, UnscorableError
+from metrics import Measurement, Metric, UnscorableError, clip_weight
 
 LEVEL = 0.95
 
@@ -37,6 +38,42 @@ class Scored:
     measurement: Measurement
 
 
+def without_each(
+    metric: Metric, scored: Sequence[Scored], people: Sequence[str]
+) -> NDArray[np.float64]:
+    """The metric's number with one speaker left out after the other.
+
+    Args:
+        metric: The card.
+        scored: Its clips.
+        people: Distinct speakers of them, at least two.
+
+    Returns:
+        float64 [S], in the order of ``people``.
+
+    Raises:
+        UnscorableError: Without one of them there is no number.
+    """
+    weight = clip_weight(metric)
+    if weight is None:
+        return np.array([_aggregate(metric, scored, [p for p in people if p != q]) for q in people])
+    place = {person: i for i, person in enumerate(people)}
+    shares = sorted(
+        (place[s.speaker], s.measurement.value, weight(s.measurement))
+        for s in scored
+        if s.speaker in place and s.measurement.value is not None
+    )
+    whose = np.array([i for i, _, _ in shares], dtype=np.intp)
+    values, weights = (np.array([share[n] for share in shares], np.float64) for n in (1, 2))
+    mass = np.bincount(whose, weights, len(people))
+    total = np.bincount(whose, weights * values, len(people))
+    others = mass.sum() - mass
+    if not (others > 0).all():
+        raise UnscorableError("no clip has a value")
+    without: NDArray[np.float64] = (total.sum() - total) / others
+    return without
+
+
 def jackknife(
     statistic: Callable[[Sequence[str]], float],
     speakers: Sequence[str],
@@ -54,12 +91,25 @@ def jackknife(
         ``error² = (S-1)/S · Σ (θ₋ₛ - mean θ₋)²``.
     """
     everyone = sorted(set(speakers))
+    return _interval(
+        statistic(everyone),
+        everyone,
+        lambda: np.array([statistic([s for s in everyone if s != left]) for left in everyone]),
+        bounds,
+    )
+
+
+def _interval(
+    value: float,
+    everyone: Sequence[str],
+    leave_out: Callable[[], NDArray[np.float64]],
+    bounds: tuple[float, float],
+) -> Interval:
     count = len(everyone)
-    value = statistic(everyone)
     if count < 2 or not math.isfinite(value):
         return Interval(value, None, None, count)
     try:
-        without = np.array([statistic([s for s in everyone if s != left]) for left in everyone])
+        without = leave_out()
     except UnscorableError:  # one speaker alone carries the number: no interval
         return Interval(value, None, None, count)
     error = math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
@@ -70,9 +120,11 @@ def jackknife(
 
 def estimate(metric: Metric, scored: Sequence[Scored]) -> Interval:
     """The metric's number over clips, with its interval."""
-    return jackknife(
-        lambda speakers: _aggregate(metric, scored, speakers),
-        [s.speaker for s in scored],
+    everyone = sorted({s.speaker for s in scored})
+    return _interval(
+        _aggregate(metric, scored, everyone),
+        everyone,
+        lambda: without_each(metric, scored, everyone),
         metric.spec.bounds,
     )
 
@@ -94,11 +146,14 @@ def paired_difference(
     if not common:
         return None
     a, b = [ours[i] for i in common], [theirs[i] for i in common]
-
-    def difference(speakers: Sequence[str]) -> float:
-        return _aggregate(metric, a, speakers) - _aggregate(metric, b, speakers)
-
-    return jackknife(difference, [s.speaker for s in a]), len(common)
+    everyone = sorted({s.speaker for s in a})
+    found = _interval(
+        _aggregate(metric, a, everyone) - _aggregate(metric, b, everyone),
+        everyone,
+        lambda: without_each(metric, a, everyone) - without_each(metric, b, everyone),
+        (-math.inf, math.inf),
+    )
+    return found, len(common)
 
 
 def _aggregate(metric: Metric, scored: Sequence[Scored], speakers: Sequence[str]) -> float:

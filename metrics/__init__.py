@@ -19,6 +19,7 @@ from metrics.base import (
     Track,
     TrackExtractor,
     UnscorableError,
+    clip_weight,
     mean_of_clips,
     mean_of_frames,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Track",
     "TrackExtractor",
     "UnscorableError",
+    "clip_weight",
     "mean_of_clips",
     "mean_of_frames",
 ]

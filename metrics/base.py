@@ -16,7 +16,7 @@ hands each *metric* the two sides together::
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -314,6 +314,10 @@ class Metric(Protocol):
         ...
 
 
+Pool = Callable[[Sequence[Measurement]], float]
+"""How clips become one number."""
+
+
 def mean_of_frames(measurements: Sequence[Measurement]) -> float:
     """Every frame counts the same: a clip weighs by its frames."""
     shares = sorted((m.value, m.frames) for m in measurements if m.value is not None)
@@ -329,3 +333,23 @@ def mean_of_clips(measurements: Sequence[Measurement]) -> float:
     if not values:
         raise UnscorableError("no clip has a value")
     return float(np.mean(np.sort(np.asarray(values, dtype=np.float64))))
+
+
+_WEIGHTS: Sequence[tuple[Pool, Callable[[Measurement], float]]] = (
+    (mean_of_clips, lambda _: 1.0),
+    (mean_of_frames, lambda m: float(m.frames)),
+)
+
+
+def clip_weight(metric: Metric) -> Callable[[Measurement], float] | None:
+    """How much a clip weighs in a metric's number, if that is a mean of the clips' values.
+
+    A metric says so by an attribute ``pool`` that is ``mean_of_clips`` or ``mean_of_frames`` and
+    that ``aggregate`` is the same as. Numbers without one speaker after the other are then sums,
+    and not a call for each.
+
+    Returns:
+        The weight of a clip with a value; None where ``aggregate`` has to be asked.
+    """
+    pool = getattr(metric, "pool", None)
+    return next((weight for known, weight in _WEIGHTS if known is pool), None)

@@ -100,9 +100,11 @@ class Csim:
         compare = cosines if self.pairs == "frames" else cosines_with_all
         return Measurement.of_frames(compare(a[scored], b[scored]), notes)
 
+    pool = staticmethod(mean_of_clips)
+
     def aggregate(self, measurements: Sequence[Measurement]) -> float:
         """Mean over clips."""
-        return mean_of_clips(measurements)
+        return self.pool(measurements)
 
 
 @dataclass(frozen=True)
@@ -131,9 +133,11 @@ class WholeFrameCsim(_OfWholeFrames):
         """Mean over all frames."""
         return Measurement.of_frames(cosines(*_both(inputs, self.embedder)))
 
+    pool = staticmethod(mean_of_frames)
+
     def aggregate(self, measurements: Sequence[Measurement]) -> float:
         """Mean over all frames of all clips."""
-        return mean_of_frames(measurements)
+        return self.pool(measurements)
 
 
 @dataclass(frozen=True)

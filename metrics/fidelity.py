@@ -16,14 +16,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.base import MetricSpec, mean_of_clips, mean_of_frames
+from metrics.base import MetricSpec, Pool, mean_of_clips, mean_of_frames
 from metrics.pixels import (
     POOLING,
     WHOLE,
     Frame,
     PerFrame,
     PixelMetric,
-    Pool,
     Useless,
     protocol,
     with_regions,

@@ -99,9 +99,11 @@ class Lmd:
         )
         return Measurement.of_frames(self.distances(a, b), notes)
 
+    pool = staticmethod(mean_of_clips)
+
     def aggregate(self, measurements: Sequence[Measurement]) -> float:
         """Mean over clips."""
-        return mean_of_clips(measurements)
+        return self.pool(measurements)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,9 +47,11 @@ class LipOpening:
         a, b = (_of_side(t[FACE_MESH.id], t[FRAME_SIZE.id])[scored] for t in sides)
         return Measurement.of_frames(np.abs(a - b), notes)
 
+    pool = staticmethod(mean_of_clips)
+
     def aggregate(self, measurements: Sequence[Measurement]) -> float:
         """Mean over clips."""
-        return mean_of_clips(measurements)
+        return self.pool(measurements)
 
 
 def _of_side(mesh: Track, frame: Track) -> NDArray[np.float64]:

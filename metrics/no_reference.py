@@ -15,13 +15,14 @@ from metrics.base import (
     Inputs,
     Measurement,
     MetricSpec,
+    Pool,
     Track,
     UnscorableError,
     mean_of_clips,
 )
 from metrics.crops import Region
 from metrics.face_frames import MOST_LOST
-from metrics.pixels import POOLING, Frame, Pool
+from metrics.pixels import POOLING, Frame
 
 PerFrame = Callable[[Frame], float]
 """One frame -> its value; NaN where it has none."""

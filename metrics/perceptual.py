@@ -43,9 +43,11 @@ class Lpips:
             )
         return Measurement.of_frames(distances(a, b, self.net))
 
+    pool = staticmethod(mean_of_clips)
+
     def aggregate(self, measurements: Sequence[Measurement]) -> float:
         """Mean over clips."""
-        return mean_of_clips(measurements)
+        return self.pool(measurements)
 
 
 def _lpips(

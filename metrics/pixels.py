@@ -14,6 +14,7 @@ from metrics.base import (
     Inputs,
     Measurement,
     MetricSpec,
+    Pool,
     UnscorableError,
     mean_of_clips,
     mean_of_frames,
@@ -25,8 +26,6 @@ Frame = NDArray[np.uint8]
 
 PerFrame = Callable[[Sequence[Frame], Sequence[Frame]], NDArray[np.float64]]
 """n generated and n reference frames, two by two of one size -> float64 [n]."""
-
-Pool = Callable[[Sequence[Measurement]], float]
 
 POOLING: Mapping[Pool, str] = {mean_of_clips: words.CLIPS, mean_of_frames: words.FRAMES}
 

@@ -131,9 +131,11 @@ class SyncCorrelation:
         value = peak if self.answer == "peak" else float(abs(lag))
         return Measurement(value, frames, notes=kept)
 
+    pool = staticmethod(mean_of_clips)
+
     def aggregate(self, measurements: Sequence[Measurement]) -> float:
         """Mean over clips."""
-        return mean_of_clips(measurements)
+        return self.pool(measurements)
 
 
 _COMMON = {

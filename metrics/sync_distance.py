@@ -127,9 +127,11 @@ class LipSync:
             notes=_notes(syncs),
         )
 
+    pool = staticmethod(mean_of_clips)
+
     def aggregate(self, measurements: Sequence[Measurement]) -> float:
         """Mean over clips."""
-        return mean_of_clips(measurements)
+        return self.pool(measurements)
 
     def _pairs(self, tracks: Mapping[str, Track]) -> Iterator[tuple[Rows, Rows]]:
         """Lip and audio features of every track that counts, in the tracks' order."""

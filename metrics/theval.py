@@ -108,9 +108,11 @@ class Theval:
         notes = {"no speech": frames - int(spoken.sum()), "no face in speech": lost}
         return Measurement.of_frames(differences(opening[scored], loudness[scored]), notes)
 
+    pool = staticmethod(mean_of_clips)
+
     def aggregate(self, measurements: Sequence[Measurement]) -> float:
         """Mean over clips."""
-        return mean_of_clips(measurements)
+        return self.pool(measurements)
 
 
 def _theval(mesh: FaceMesh, part: str) -> Theval:

@@ -5,9 +5,18 @@ import math
 import numpy as np
 import pytest
 
+from evaluation import registry
 from evaluation.registry import load_metrics
-from evaluation.stats import Interval, Scored, estimate, jackknife, paired_difference
-from metrics import Measurement, UnscorableError
+from evaluation.scored import Remembering
+from evaluation.stats import (
+    Interval,
+    Scored,
+    estimate,
+    jackknife,
+    paired_difference,
+    without_each,
+)
+from metrics import Measurement, UnscorableError, clip_weight, mean_of_clips
 
 METRIC = load_metrics(["psnr"])[0]
 
@@ -82,3 +91,51 @@ def test_pairing_narrows_the_interval():
 
 def test_nothing_in_common_is_no_difference():
     assert paired_difference(METRIC, {}, {"a": Scored("p", Measurement(1.0, 1))}) is None
+
+
+ALL = [card for row in registry.listing("metrics") for card in registry.load("metrics", row.name)]
+MEANS = [m for m in ALL if clip_weight(m) is not None]
+
+
+@pytest.mark.parametrize("metric", MEANS, ids=lambda m: m.spec.name)
+def test_what_a_metric_says_of_its_mean_is_what_it_does(metric):
+    """Sums over all but one speaker are the numbers that ``aggregate`` gives without that one."""
+    rng = np.random.default_rng(5)
+    scored = [
+        Scored(f"p{i % 7}", Measurement(float(v), int(f)))
+        for i, (v, f) in enumerate(zip(rng.normal(30, 9, 23), rng.integers(5, 90, 23), strict=True))
+    ]
+    scored.append(Scored("p3", Measurement(None, 0)))
+    people = [f"p{i}" for i in range(7)]
+    fast = without_each(metric, scored, people)
+    slow = [
+        metric.aggregate([s.measurement for s in scored if s.speaker != left]) for left in people
+    ]
+    assert fast == pytest.approx(slow, rel=1e-12)
+    assert without_each(Remembering(metric), scored, people).tolist() == fast.tolist()
+    assert without_each(metric, scored[::-1], people).tolist() == fast.tolist()
+
+
+def test_means_of_clips_and_of_frames_are_among_them():
+    families = {m.spec.name for m in MEANS}
+    assert {"psnr", "psnr@vico", "lpips@alex-0.1", "csim@vico-16424c0"} <= families
+    assert not {"fid@pytorch-fid", "kid", "csim@vico-a282472"} & families
+
+
+def test_nobody_left_is_no_number():
+    with pytest.raises(UnscorableError, match="no clip has a value"):
+        without_each(METRIC, [*clips([1.0], ["a"]), Scored("b", Measurement(None, 0))], ["a", "b"])
+
+
+def test_a_metric_of_another_rule_is_asked_each_time():
+    class Largest:
+        spec, pool = METRIC.spec, max
+
+        def aggregate(self, measurements):
+            return max(m.value for m in measurements)
+
+    scored = clips([1, 5, 3], "abc")
+    assert without_each(Largest(), scored, ["a", "b", "c"]).tolist() == [5, 3, 5]
+    assert clip_weight(Largest()) is None
+    assert clip_weight(METRIC)(Measurement(1.0, 9)) == 1.0
+    assert METRIC.pool is mean_of_clips
