@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from evaluation.engines.base import (
@@ -133,7 +134,7 @@ class RayCluster:
         Raises:
             UnusableInputError: Ray is not installed, or there is no such cluster.
         """
-        ray = _ray()
+        ray = _ray(alone=self.address is None)
         ours = not ray.is_initialized()
         if ours:
             self._connect(ray)
@@ -165,7 +166,6 @@ class RayCluster:
             num_cpus=cpus,
             include_dashboard=False,
             object_store_memory=_STORE_BYTES,
-            _node_ip_address="127.0.0.1",
             **quiet,
         )
         there = ray.cluster_resources().get("GPU", 0)
@@ -176,8 +176,10 @@ class RayCluster:
             )
 
 
-def _ray() -> Any:  # noqa: ANN401 - the module
+def _ray(*, alone: bool) -> Any:  # noqa: ANN401 - the module
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would call home
+    if alone:  # whatever its name says, without this Ray listens on every interface
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
     except ImportError as error:
@@ -252,7 +254,7 @@ class _Crew(Generic[U]):
         actor = (
             self._ray.remote(Host)
             .options(**options)
-            .remote(self._work, str(os.getcwd()), sys.path, self._engine.clip_timeout)
+            .remote(self._work, str(Path.cwd()), sys.path, self._engine.clip_timeout)
         )
         return _Post(number, actor, actor.start.remote())
 

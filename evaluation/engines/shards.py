@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.generator import Generator
@@ -33,13 +33,18 @@ class Shard:
         Samples are dealt out in turn, so that a reference is read in one shard only; where there
         are fewer samples than shards, units are.
         """
-        found = []
+        of_names = set(self.of_names([g.spec.name for g in generators], [s.id for s in samples]))
+        return [(g, s) for g in generators for s in samples if (g.spec.name, s.id) in of_names]
+
+    def of_names(
+        self, generators: Sequence[str], samples: Sequence[str]
+    ) -> Iterator[tuple[str, str]]:
+        """The same, by names."""
         for row, generator in enumerate(generators):
             for turn, sample in enumerate(samples):
                 unit = turn if len(samples) >= self.of else turn * len(generators) + row
                 if unit % self.of == self.number - 1:
-                    found.append((generator, sample))
-        return found
+                    yield generator, sample
 
 
 def parse(text: str, environment: Mapping[str, str] = os.environ) -> Shard:
