@@ -127,7 +127,7 @@ def _check_same(one: _Part, other: _Part) -> None:
         UnusableInputError: They are not; says in what they differ.
     """
     a, b = _question(one), _question(other)
-    for key in sorted(a.keys() | b.keys()):
+    for key in dict.fromkeys([*a, *b]):
         if a.get(key) != b.get(key):
             said, then = (_short(found.get(key)) for found in (a, b))
             raise UnusableInputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -14,6 +14,7 @@ import click
 from evaluation.engines.base import Asked, Engine
 from evaluation.engines.shards import Shard, parse
 from evaluation.events import Sink, appended, to_stderr
+from evaluation.plan import UnusableInputError
 from evaluation.registry import load
 
 
@@ -66,7 +67,13 @@ class How:
         elif self.log_json == "-":
             yield [to_stderr]
         else:
-            with appended(Path(self.log_json)) as sink:
+            with ExitStack() as open_:
+                try:
+                    sink = open_.enter_context(appended(Path(self.log_json)))
+                except OSError as error:
+                    raise UnusableInputError(
+                        f"--log-json {self.log_json}: {error.strerror}"
+                    ) from error
                 yield [sink]
 
 

@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from evaluation.engines.base import (
@@ -206,6 +207,7 @@ class _Crew(Generic[U]):
         self._tell("worker replaced", worker=post.number, reason=why)
 
 
+_DRIVER = Path("/proc/driver/nvidia")
 _crews: weakref.WeakSet[_Crew[Any]] = weakref.WeakSet()
 
 
@@ -227,6 +229,8 @@ def devices() -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip()]
-    import torch  # workers need it anyway
+    if not _DRIVER.is_dir():
+        return []
+    import torch  # takes seconds
 
     return [str(number) for number in range(torch.cuda.device_count())]

@@ -149,34 +149,36 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
 
 
 def _serve(pipe: Connection, work: bytes, threads: int) -> None:
-    """The life of a worker process."""
+    """The life of a worker process, until its owner has nothing more to do for it."""
     os.setsid()  # a group of its own; Ctrl-C at the terminal is for its owner to hear
     threading.Thread(target=_end_with_owner, daemon=True).start()
-    try:
-        do: Callable[[Any], Any] = pickle.loads(work)  # noqa: S301 - of our own owner
-        _few_threads(threads)
-    except BaseException as error:  # noqa: BLE001 - said to the owner, who raises
-        pipe.send(Answer("broken", text=f"{type(error).__name__}: {error}"))
-        return
-    pipe.send(Answer("ready"))
-    while True:
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            unit = pickle.loads(pipe.recv_bytes())  # noqa: S301
-        except (EOFError, OSError):
+            do: Callable[[Any], Any] = pickle.loads(work)  # noqa: S301 - of our own owner
+            _few_threads(threads)
+        except BaseException as error:  # noqa: BLE001 - said to the owner, who raises
+            pipe.send(Answer("broken", text=f"{type(error).__name__}: {error}"))
             return
-        try:
-            answer = Answer("done", pickle.dumps(do(unit)))
-        except Exception as error:  # noqa: BLE001 - raised again by the owner
-            answer = _raised(error)
-        pipe.send(answer)
+        pipe.send(Answer("ready"))
+        while True:
+            unit = pipe.recv_bytes()
+            pipe.send(_answer(do, unit))
+
+
+def _answer(do: Callable[[Any], Any], unit: bytes) -> Answer:
+    try:
+        return Answer("done", pickle.dumps(do(pickle.loads(unit))))  # noqa: S301
+    except Exception as error:  # noqa: BLE001 - raised again by the owner
+        return _raised(error)
 
 
 def _few_threads(threads: int) -> None:
+    """For what does not go by ``OMP_NUM_THREADS``, or has read it already."""
     import cv2
-    import torch
 
-    torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
 
 
 def _raised(error: Exception) -> Answer:
