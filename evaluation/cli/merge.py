@@ -48,4 +48,5 @@ def merge(folders: tuple[Path, ...], incomplete: bool, baseline: str | None, roo
     for text in (*merged.missing, *merged.remarks):
         errors.print(text, style="yellow", soft_wrap=True, highlight=False, markup=False)
     text = f"{merged.records} records merged."
-    raise click.exceptions.Exit(finish(root, baseline, lambda _: text))
+    code = finish(root, baseline, lambda _: text)
+    raise click.exceptions.Exit(max(code, int(bool(merged.missing))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -65,7 +65,7 @@ class Engine(Protocol):
         units: Sequence[U],
         lose: Callable[[U, str], R],
         tell: Tell = silent,
-    ) -> Iterator[tuple[U, R]]:
+    ) -> Generator[tuple[U, R], None, None]:
         """Units with what became of them, as they finish; closing the iterator stops the work.
 
         Args:

@@ -8,7 +8,7 @@ import os
 import pickle
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -63,7 +63,7 @@ class Local:
         units: Sequence[U],
         lose: Callable[[U, str], R],
         tell: Tell = silent,
-    ) -> Iterator[tuple[U, R]]:
+    ) -> Generator[tuple[U, R], None, None]:
         """See :meth:`evaluation.engines.base.Engine.each`."""
         if self.workers == 1 and not self.isolate and self.clip_timeout is None:
             for unit in units:

@@ -12,7 +12,7 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -94,8 +94,8 @@ class Host:
         """Address of the node, and the worker's pid there."""
         import ray
 
-        worker = self._worker
-        return ray.util.get_node_ip_address(), worker.pid if worker is not None else 0
+        host = str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call,unused-ignore]
+        return host, self._worker.pid if self._worker is not None else 0
 
     def leave(self) -> None:
         """Let the worker go: all is done."""
@@ -128,7 +128,7 @@ class RayCluster:
         units: Sequence[U],
         lose: Callable[[U, str], R],
         tell: Tell = silent,
-    ) -> Iterator[tuple[U, R]]:
+    ) -> Generator[tuple[U, R], None, None]:
         """See :meth:`evaluation.engines.base.Engine.each`.
 
         Raises:

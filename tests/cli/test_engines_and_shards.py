@@ -47,7 +47,8 @@ def test_shards_are_run_watched_and_merged(talkbench, clips, tmp_path):
     assert "shard 2 of 2 is missing" in done.stderr
     done = talkbench("merge", "shards/1", "-o", "half", "--incomplete")
     assert "shard 2 of 2 is missing" in done.stderr
-    assert "Unfinished: 2 of 6 values" in (tmp_path / "half" / "report" / "report.md").read_text()
+    assert done.returncode == 1
+    assert "Unfinished: 2 of 6 values" in (tmp_path / "half" / "report" / "results.md").read_text()
 
 
 def test_the_log_tells_what_happened(talkbench, clips, tmp_path):

@@ -6,9 +6,6 @@ import time
 
 import pytest
 
-os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'talkbench[ray]'")
-
 from evaluation.datasets.folder import FolderDataset
 from evaluation.engines.ray_cluster import RayCluster
 from evaluation.plan import Plan
@@ -18,6 +15,9 @@ from evaluation.results import build, write_results
 from evaluation.run import execute
 from evaluation.suite import Suite
 
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'talkbench[ray]'")
+
 SUITE = Suite(name="t", version="1", dataset="folder", setting="reconstruction", metrics=())
 NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 80_000_000}
 
@@ -26,15 +26,15 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 
 @pytest.fixture
 def cluster():
-    """A head that works on nothing, and two nodes with room for one worker each."""
+    """Two nodes with room for one worker each; the first is where the command runs."""
     from ray.cluster_utils import Cluster
 
     made = Cluster(
-        initialize_head=True, head_node_args={**NODE, "num_cpus": 0, "include_dashboard": False}
+        initialize_head=True, head_node_args={**NODE, "num_cpus": 1, "include_dashboard": False}
     )
-    nodes = [made.add_node(**NODE, num_cpus=1) for _ in range(2)]
+    node = made.add_node(**NODE, num_cpus=1)
     ray.init(made.address, log_to_driver=False, logging_level="error")
-    yield made, nodes
+    yield made, node
     ray.shutdown()
     made.shutdown()
 
@@ -62,9 +62,9 @@ class Losing:
 def test_a_lost_node_loses_nothing_and_the_numbers_are_those_of_one_process(
     cluster, tmp_path, write_clip
 ):
-    made, nodes = cluster
+    made, node = cluster
     assert {n["NodeManagerAddress"] for n in ray.nodes()} == {"127.0.0.1"}
-    losing = Losing(made, nodes[0])
+    losing = Losing(made, node)
     units = [0.5 + i / 100 for i in range(8)]
     found = list(RayCluster(2).each(time.sleep, units, lambda unit, why: why, losing))
     losing.removing.join()
