@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.engines.base import EngineError
+from evaluation.engines.base import EngineError, Waiting
 from evaluation.engines.local import Local, devices
 
 WORK = """
@@ -160,3 +160,16 @@ def test_gpus_are_taken_in_turn_unless_one_is_named(monkeypatch, environment, fo
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert devices() == found
+
+
+def test_a_second_try_is_last_and_alone():
+    waiting = Waiting(["a", "b", "c"])
+    assert waiting.take(0) == ("a", 1)
+    assert waiting.died("a", 1)
+    assert waiting.take(0) == ("b", 1)
+    waiting.give_back("b", 1)  # its node went, it did not
+    assert [waiting.take(n) for n in (0, 1)] == [("b", 1), ("c", 1)]
+    assert waiting.take(1) is None
+    assert waiting.take(0) == ("a", 2)
+    assert not waiting.died("a", 2)
+    assert not waiting
