@@ -65,6 +65,7 @@ def download_bars() -> Iterator[assets.Progress]:
         TimeRemainingColumn(),
         console=errors,
         transient=True,
+        disable=not errors.is_terminal,
     ) as progress:
 
         def told(what: str, done: int, total: int | None) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import subprocess
 import sys
 import textwrap
 import time
@@ -137,6 +138,33 @@ def test_who_stops_listening_stops_the_workers(module, tmp_path):
     wait_until((tmp_path / "child").exists)
     doing.close()
     assert not any(map(lives, heard.pids()))
+
+
+OWNER = """
+from pathlib import Path
+from engine_work import Work
+from evaluation.engines.local import Local
+def lose(unit, why):
+    return why
+def tell(event, unit=None, **facts):
+    if event == "worker started":
+        print(facts["pid"], flush=True)
+if __name__ == "__main__":
+    list(Local(1, isolate=True).each(Work(Path(".")), ["hangs"], lose, tell))
+"""
+
+
+def test_a_worker_that_is_busy_goes_when_its_owner_is_killed(module, tmp_path):
+    (tmp_path / "owner.py").write_text(OWNER)
+    with subprocess.Popen(
+        [sys.executable, "owner.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        pid = int(owner.stdout.readline())
+        wait_until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text())
+        owner.kill()
+        owner.wait()
+        wait_until(lambda: not lives(pid))
+        wait_until(lambda: not lives(int((tmp_path / "child").read_text())))
 
 
 @pytest.mark.parametrize(("work", "words"), [("Dies", "exit code 7"), ("Broken", "no number")])

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -44,12 +45,14 @@ class Losing:
 
     def __init__(self, made, node):
         self.made, self.node = made, node
-        self.begun, self.deaths = set(), []
+        self.begun, self.deaths, self.pids = set(), [], []
         self.removing = None
 
     def __call__(self, event, unit=None, **facts):
         if event == "unit started":
             self.begun.add(facts["worker"])
+        if event == "worker started":
+            self.pids.append(facts["pid"])
         if event == "worker died":
             self.deaths.append(facts["reason"])
         if len(self.begun) == 2 and self.removing is None:
@@ -70,6 +73,10 @@ def test_a_lost_node_loses_nothing_and_the_numbers_are_those_of_one_process(
     losing.removing.join()
     assert sorted(found) == [(unit, None) for unit in units]
     assert losing.deaths
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in losing.pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
     for seed, name in enumerate(["a_000", "b_000"]):
         write_clip(tmp_path / "data" / f"{name}.mp4", seed=seed)
