@@ -125,7 +125,7 @@ def test_a_run_that_is_ended_takes_its_workers_along(
     wait_until(lambda: records.exists() and records.stat().st_size > 0)
     (during,) = json.loads(talkbench("status", "run", "--format", "json").stdout)
     assert during["state"] == "running"
-    assert during["at_work"]
+    assert 1 <= len(during["at_work"]) <= 2
     assert during["per_second"] > 0
     assert during["seconds_left"] > 0
     assert f"process {process.pid} on " in during["holder"]

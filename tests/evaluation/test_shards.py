@@ -150,7 +150,6 @@ class InPlace:
     spec = GeneratorSpec(name="reencoded", version="9", kind="anchor", about="writes over")
 
     def generate(self, sample, out, seed):
-        assert not out.exists()
         out.write_bytes(sample.video.read_bytes())
         return out
 
@@ -231,6 +230,11 @@ def test_a_shard_twice_is_taken_once_unless_it_contradicts_itself(home, shards, 
     rewritten(twin / "records.jsonl", seconds=99.0)
     merge([*shards, twin], tmp_path / "merged")
     assert content(tmp_path / "merged") == content(home / "whole")
+    whole = (shards[1] / "records.jsonl").read_bytes()
+    rewritten(shards[1] / "records.jsonl", status="unavailable", value=None, reason="no weights")
+    merge([*shards, twin], tmp_path / "lacking")  # what one machine lacks, another may have
+    assert content(tmp_path / "lacking") == content(home / "whole")
+    (shards[1] / "records.jsonl").write_bytes(whole)
     rewritten(twin / "records.jsonl", frames=77)
     with pytest.raises(RecordsError, match="contradict each other about ground-truth") as caught:
         merge([*shards, twin], tmp_path / "other")
