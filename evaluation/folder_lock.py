@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,7 +38,7 @@ def writing(folder: Path) -> Iterator[None]:
     """
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=0.2, poll_interval=0.05)  # who looks (see holder) has it a moment
     except Timeout as error:
         raise UnusableInputError(_held(folder)) from error
     except NotImplementedError as error:
@@ -51,6 +53,48 @@ def writing(folder: Path) -> Iterator[None]:
             yield
         finally:
             (folder / HOLDER).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has, or had, the lock of a folder.
+
+    Attributes:
+        alive: Whether the lock is held at this moment; if not, its holder was killed.
+        pid: Process.
+        host: Where.
+        since: UTC, to the second.
+        command: As typed.
+    """
+
+    alive: bool
+    pid: int
+    host: str
+    since: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} since {self.since} ({self.command})"
+
+
+def holder(folder: Path) -> Holder | None:
+    """Who writes in a folder, or was killed while it did; None where nobody is. Changes nothing."""
+    try:
+        found = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
+        texts = [str(found[key]) for key in ("host", "since", "command")]
+        return Holder(_is_held(folder / LOCK), int(found["pid"]), *texts)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _is_held(path: Path) -> bool:
+    """Whether somebody has the lock: asked for a share of it, which is given back at once."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _me() -> dict[str, object]:

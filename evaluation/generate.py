@@ -83,6 +83,7 @@ def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int)
 def _make(
     generator: Generator, sample: Sample, seed: int, out: Path, note: Path, key: str
 ) -> Generated:
+    out.unlink(missing_ok=True)  # an older one is no result, and may be another folder's by a link
     try:
         with watched() as spent:
             answer = made(generator.generate(sample, out, seed))

@@ -16,6 +16,7 @@ import numpy as np
 from evaluation.footage import Footage
 from evaluation.machine import machine_error
 from evaluation.sound import read_sound
+from evaluation.stages import spend
 from evaluation.store import KeptTrack, TrackStore
 from evaluation.video import FrameReader, VideoError, frames_per_piece, probe, runs_at
 from metrics import (
@@ -304,6 +305,7 @@ class Reading:
             self._fail(extractor, error)
         finally:
             spent = time.perf_counter() - start
+            spend("extract", spent)
             self.seconds[extractor.id] = self.seconds.get(extractor.id, 0.0) + spent
         return None
 

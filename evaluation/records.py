@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 SCHEMA = 1
+CHECK = "check"
+"""Field of a line that the others are held against; lines of before it was there have none."""
 
 Status = Literal["ok", "failed", "not-applicable", "unavailable"]
 
@@ -109,6 +112,21 @@ def _checked(record: Record) -> Record:
     return record
 
 
+def _line(record: Record) -> str:
+    row = asdict(record)
+    return json.dumps(row | {CHECK: checksum(row)}, allow_nan=False) + "\n"
+
+
+def checksum(row: Mapping[str, Any]) -> str:
+    """CRC-32 of a line's other fields, as JSON with sorted keys and no spaces: 8 hex digits.
+
+    Of the content and not of the bytes: a line that was written anew by another program agrees.
+    """
+    content = {name: value for name, value in row.items() if name != CHECK}
+    text = json.dumps(content, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
 def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number")
 
@@ -133,7 +151,7 @@ class RecordLog:
 
     def append(self, records: Iterable[Record]) -> None:
         """Add lines; when this returns they are on the disk."""
-        text = "".join(json.dumps(asdict(r), allow_nan=False) + "\n" for r in records)
+        text = "".join(_line(r) for r in records)
         if not text:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +184,12 @@ class RecordLog:
         try:
             row = json.loads(line, parse_constant=_no_number)
             if row.get("schema") == SCHEMA:
-                return _checked(Record(**{k: v for k, v in row.items() if k in _FIELDS}))
+                record = _checked(Record(**{k: v for k, v in row.items() if k in _FIELDS}))
+                if row.get(CHECK, "") not in ("", checksum(row)):
+                    raise ValueError(  # noqa: TRY301 - one end for all that is wrong with a line
+                        f"it does not agree with its own check {row[CHECK]!r}: bits have changed"
+                    )
+                return record
         except (ValueError, TypeError, AttributeError) as error:
             raise RecordsError(
                 f"{self.path}, line {number} is not a record ({error}). Every other line is "

@@ -7,10 +7,19 @@ not computed again, what was torn is computed again, nothing is recorded twice.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from evaluation.engines.base import Engine
+from evaluation.engines.local import Local
+from evaluation.engines.shards import SHARD, Shard
+from evaluation.events import EVENTS, Events, Sink, appended
 from evaluation.folder_lock import writing
 from evaluation.generator import Generator
 from evaluation.machine import machine_error
@@ -18,8 +27,8 @@ from evaluation.manifest import MANIFEST, check_same_plan, write_manifest
 from evaluation.plan import Plan, UnusableInputError
 from evaluation.records import Record, RecordLog
 from evaluation.sample import Sample
+from evaluation.stages import shared_out
 from evaluation.unit import Setting, lose_unit, run_unit
-from evaluation.workers import each
 
 RECORDS = "records.jsonl"
 
@@ -30,22 +39,37 @@ Told = Callable[[int, int, str], None]
 _Unit = tuple[Generator, Sample, dict[str, Record]]
 
 
+@dataclass(frozen=True)
+class Done:
+    """A unit that has ended: its new records, and seconds by stage."""
+
+    records: list[Record]
+    stages: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
 def execute(
     plan: Plan,
     root: Path,
     *,
     workers: int = 1,
+    engine: Engine | None = None,
+    shard: Shard | None = None,
     retry_failed: bool = False,
     told: Told = lambda *_: None,
+    log: Sequence[Sink] = (),
 ) -> list[Record]:
     """Carry out what of the plan is not recorded yet.
 
     Args:
         plan: What to do.
         root: Folder of the run; made if absent.
-        workers: Processes; 1 works in this one.
+        workers: Processes, where no engine is given; 1 works in this one.
+        engine: Who does it.
+        shard: The part of it that this folder is for; None for all.
         retry_failed: Compute failed records again.
         told: Hears of progress.
+        log: Where events go beside ``RUN/events.jsonl``.
 
     Returns:
         The records that were added.
@@ -53,41 +77,121 @@ def execute(
     Raises:
         UnusableInputError: The folder cannot be written, is in use, or holds another plan.
         MachineError: The disk filled up; everything recorded is safe.
+        EngineError: No worker can be started.
     """
     _check(plan)
+    if shard is not None:
+        plan = replace(plan, settings={**plan.settings, SHARD: str(shard)})
     _open_folder(root)
     with writing(root):
         conflict = check_same_plan(plan, root / MANIFEST)
         if conflict:
             raise UnusableInputError(conflict)
-        log = RecordLog(root / RECORDS)
+        records = RecordLog(root / RECORDS)
         known: dict[tuple[str, str], dict[str, Record]] = {}
-        for record in log.read():
+        for record in records.read():
             known.setdefault((record.generator, record.sample), {})[record.metric] = record
         write_manifest(plan, root / MANIFEST)
+        parted = (shard or Shard(1, 1)).units(plan.generators, plan.samples)
+        units = [(g, s, known.get((g.spec.name, s.id), {})) for g, s in parted]
         setting = Setting(
-            root=root,
+            root=root.absolute(),
             suite=plan.suite.id,
             metrics=plan.metrics,
             every=plan.every,
             seed=plan.seed,
             retry_failed=retry_failed,
         )
-        units: list[_Unit] = [
-            (g, s, known.get((g.spec.name, s.id), {}))
-            for g in plan.generators
-            for s in plan.samples
-        ]
+        with _listening(root / EVENTS, log) as events:
+            work = _Work(setting, units, engine or Local(workers), events)
+            with _ended(events):
+                events.tell(
+                    "run started",
+                    suite=plan.suite.id,
+                    units=len(units),
+                    shard=str(shard or ""),
+                    engine=str(work.engine),
+                    pid=os.getpid(),
+                    host=platform.node(),
+                )
+                return work.recorded(records, told)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The units of a run, and who does them."""
+
+    setting: Setting
+    units: list[_Unit]
+    engine: Engine
+    events: Events
+
+    def recorded(self, log: RecordLog, told: Told) -> list[Record]:
+        """Do them; what comes back is on the disk before it is told."""
         added: list[Record] = []
-        doing = each(partial(_run, setting), units, workers, partial(_lose, setting))
-        for done, (unit, records) in enumerate(doing, start=1):
-            try:
-                log.append(records)
-            except OSError as error:
-                raise machine_error(error) from error
-            added.extend(records)
-            told(done, len(units), f"{unit[0].spec.name} · {unit[1].id}")
+        doing = self.engine.each(
+            partial(_run, self.setting), self.units, partial(_lose, self.setting), self._tell
+        )
+        with closing(doing):
+            for number, (unit, done) in enumerate(doing, start=1):
+                try:
+                    log.append(done.records)
+                except OSError as error:
+                    raise machine_error(error) from error
+                added.extend(done.records)
+                self._tell_done(unit, done)
+                told(number, len(self.units), f"{unit[0].spec.name} · {unit[1].id}")
         return added
+
+    def _tell(self, event: str, unit: _Unit | None = None, **facts: Any) -> None:  # noqa: ANN401
+        named = {} if unit is None else _named(unit)
+        self.events.tell(event, **named, **facts)
+
+    def _tell_done(self, unit: _Unit, done: Done) -> None:
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for record in done.records:
+            if record.status in ("failed", "unavailable"):
+                reasons.setdefault((record.status, record.reason), []).append(record.metric)
+        for (status, reason), metrics in reasons.items():
+            self._tell("failed", unit, status=status, reason=reason, metrics=metrics)
+        self._tell(
+            "unit finished",
+            unit,
+            records=len(done.records),
+            failed=sum(map(len, reasons.values())),
+            seconds=round(done.seconds, 3),
+            stages={stage: round(spent, 3) for stage, spent in done.stages.items()},
+        )
+
+
+@contextmanager
+def _listening(path: Path, log: Sequence[Sink]) -> Iterator[Events]:
+    try:
+        with appended(path) as kept:
+            yield Events(kept, *log)
+    except OSError as error:
+        raise machine_error(error) from error
+
+
+@contextmanager
+def _ended(events: Events) -> Iterator[None]:
+    """Tell how the run ended, unless it is killed."""
+    how, reason = "stopped", ""
+    try:
+        yield
+        how = "done"
+    except KeyboardInterrupt:
+        how = "interrupted"
+        raise
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        events.tell("run ended", how=how, reason=reason)
+
+
+def _named(unit: _Unit) -> dict[str, str]:
+    return {"generator": unit[0].spec.name, "sample": unit[1].id}
 
 
 def _check(plan: Plan) -> None:
@@ -119,9 +223,12 @@ def _open_folder(root: Path) -> None:
         raise UnusableInputError(f"cannot write to {root}: permission denied")
 
 
-def _run(setting: Setting, unit: _Unit) -> list[Record]:
-    return run_unit(setting, *unit)
+def _run(setting: Setting, unit: _Unit) -> Done:
+    start = time.perf_counter()
+    with shared_out() as stages:
+        records = run_unit(setting, *unit)
+    return Done(records, stages, time.perf_counter() - start)
 
 
-def _lose(setting: Setting, unit: _Unit, reason: str) -> list[Record]:
-    return lose_unit(setting, *unit, reason)
+def _lose(setting: Setting, unit: _Unit, reason: str) -> Done:
+    return Done(lose_unit(setting, *unit, reason))

@@ -15,6 +15,7 @@ from itertools import zip_longest
 
 from evaluation.reading import Reading, Sampling, VideoFile, brief, closure
 from evaluation.records import Status
+from evaluation.stages import spend
 from evaluation.store import TrackStore
 from evaluation.video import VideoError, VideoInfo, frames_per_piece, probe
 from metrics import (
@@ -228,6 +229,7 @@ class _Scoring:
             self.reasons[metric.spec.name] = brief(error)
         finally:
             spent = time.perf_counter() - start
+            spend("measure", spent)
             self.seconds[metric.spec.name] = self.seconds.get(metric.spec.name, 0.0) + spent
         return None
 

@@ -13,6 +13,7 @@ from evaluation.reading import Sampling, VideoFile
 from evaluation.records import Record, Status
 from evaluation.sample import Sample
 from evaluation.score_pair import Outcome, kept_track, score_pair
+from evaluation.stages import rest_of
 from evaluation.store import TrackStore, ValueStore
 from metrics import Metric
 
@@ -66,7 +67,8 @@ def run_unit(
     )
     if setting.retry_failed and any(r.status == "failed" for r in known.values()):
         forget_failure(generator, sample, setting.root / "videos")
-    made = generate_once(generator, sample, setting.root / "videos", setting.seed)
+    with rest_of("generate"):
+        made = generate_once(generator, sample, setting.root / "videos", setting.seed)
     if made.video is not None:
         blank = replace(blank, generated_sha256=made.video.sha256)
     reference, unreadable = None, ""
@@ -92,7 +94,9 @@ def run_unit(
         wanted = [m for m in wanted if not m.spec.needs_reference]
     if made.video is None:
         return records + [_without_value(blank, m, made.status, made.reason) for m in wanted]
-    outcomes = score_pair(made.video, reference, wanted, setting.every, TrackStore(setting.root))
+    with rest_of("decode"):
+        store = TrackStore(setting.root)
+        outcomes = score_pair(made.video, reference, wanted, setting.every, store)
     values = ValueStore(setting.root)
     for outcome in outcomes:
         _keep_values(values, blank, outcome)

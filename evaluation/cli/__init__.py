@@ -15,6 +15,7 @@ import click
 
 from evaluation.arguments import ArgumentError
 from evaluation.dataset import DatasetError
+from evaluation.engines.base import EngineError
 from evaluation.generator import GeneratorFileError
 from evaluation.machine import MachineError, machine_error
 from evaluation.plan import UnusableInputError
@@ -82,6 +83,8 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except _USER_ERRORS as error:
             raise UnusableError(str(error)) from error
+        except EngineError as error:
+            raise StoppedError(f"stopped: {error}. Everything recorded is safe") from error
         except KeyboardInterrupt:
             click.echo(
                 "\nInterrupted. Everything recorded is safe; the same command goes on from here.",

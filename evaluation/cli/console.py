@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +27,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from evaluation.cli.how import How
+from evaluation.engines.shards import Shard
 from evaluation.plan import Plan, UnusableInputError
+from evaluation.records import Record
 from metrics import assets
 
 if TYPE_CHECKING:
@@ -59,6 +65,7 @@ def download_bars() -> Iterator[assets.Progress]:
         TimeRemainingColumn(),
         console=errors,
         transient=True,
+        disable=not errors.is_terminal,
     ) as progress:
 
         def told(what: str, done: int, total: int | None) -> None:
@@ -103,6 +110,19 @@ def bring_what_is_needed(names: Sequence[str]) -> None:
         errors.print(reason, style="yellow", soft_wrap=True, highlight=False)
 
 
+def rate_text(per_second: float) -> str:
+    """``12.3/s``; below one, seconds for each: ``4.1 s each``."""
+    return f"{per_second:.1f}/s" if per_second >= 1 else f"{1 / per_second:.1f} s each"
+
+
+def duration(seconds: float) -> str:
+    """``42 s``, ``12 min``, ``3 h 20 min``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
 class RateColumn(ProgressColumn):
     """How many a second; below one, seconds for each."""
 
@@ -111,12 +131,15 @@ class RateColumn(ProgressColumn):
         speed = task.finished_speed or task.speed
         if not speed:
             return Text("")
-        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each")
+        return Text(rate_text(speed))
 
 
 @contextmanager
 def unit_bar() -> Iterator[Told]:
-    """A progress callback over units of work."""
+    """A progress callback over units of work; where nobody watches, a line every half minute."""
+    if not errors.is_terminal:
+        yield _Lines(errors)
+        return
     with Progress(
         TextColumn("{task.description}", table_column=None),
         BarColumn(),
@@ -133,6 +156,47 @@ def unit_bar() -> Iterator[Told]:
             progress.update(bar, completed=done, total=total, description=what)
 
         yield told
+
+
+class _Lines:
+    """Progress for a log file: a line at most every ``EVERY_S``."""
+
+    EVERY_S = 30.0
+
+    def __init__(self, to: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._to, self._clock = to, clock
+        self._begun = self._last = clock()
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        now = self._clock()
+        if now - self._last < self.EVERY_S or not done:
+            return
+        self._last = now
+        rate = done / (now - self._begun)
+        self._to.print(
+            f"{done} of {total}, {rate_text(rate)}, {duration((total - done) / rate)} left: {what}",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
+
+
+@contextmanager
+def ended_as_interrupted() -> Iterator[None]:
+    """SIGTERM, which a queue sends when the time is over, ends a command as Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def check_device() -> None:
@@ -159,7 +223,8 @@ def carry_out(
     plan: Plan,
     root: Path,
     *,
-    workers: int,
+    how: How | None = None,
+    workers: int = 1,
     retry_failed: bool,
     baseline: str | None,
     after: Callable[[], None] = lambda: None,
@@ -170,7 +235,8 @@ def carry_out(
     Args:
         plan: What to do.
         root: Folder of the run.
-        workers: Processes.
+        how: By which engine; which part of it.
+        workers: Processes, where ``how`` is not given.
         retry_failed: Compute failed records again.
         baseline: Row that differences are taken to.
         after: Called below the table.
@@ -179,25 +245,68 @@ def carry_out(
     Returns:
         The exit code: 1 where records failed, else 0.
     """
-    # What only the end of a run needs: every command starts without it.
-    from evaluation.report import FORMATS, print_table, write_report
-    from evaluation.results import build, write_results
-    from evaluation.run import execute
+    from evaluation.run import execute  # every command starts without what only this one needs
 
     check_device()
-    with unit_bar() as told:
-        added = execute(plan, root, workers=workers, retry_failed=retry_failed, told=told)
+    how = how or How(workers=workers)
+    with unit_bar() as told, ended_as_interrupted(), how.log() as log:
+        added = execute(
+            plan,
+            root,
+            engine=how.engine(),
+            shard=how.shard,
+            retry_failed=retry_failed,
+            told=told,
+            log=log,
+        )
+    if how.shard is not None:
+        return _end_of_shard(root, how.shard, added)
+    cells = {r.cell for r in added}
+
+    def counted(records: Sequence[Record]) -> str:
+        after()
+        return f"{len(added)} records computed, {len(records) - len(cells)} were there already."
+
+    return finish(root, baseline, counted, expected)
+
+
+def finish(
+    root: Path,
+    baseline: str | None,
+    said: Callable[[Sequence[Record]], str],
+    expected: Container[tuple[str, str, str]] = (),
+) -> int:
+    """Write results and report of a run, print the table and what ``said`` makes of its records.
+
+    Returns:
+        The exit code: 1 where records failed, else 0.
+    """
+    from evaluation.report import FORMATS, print_table, write_report
+    from evaluation.results import build, write_results
+
     results = build(root, baseline)
     write_results(root, results)
     with unit_bar() as told:
         write_report(root, results, root / "report", FORMATS, told=told)
     print_table(results, console)
-    after()
-    kept = len(results.records) - len({r.cell for r in added})
     console.print(
-        f"{len(added)} records computed, {kept} were there already. "
-        f"Report: {root / 'report' / 'index.html'}",
+        f"{said(results.records)} Report: {root / 'report' / 'index.html'}",
         soft_wrap=True,
         highlight=False,
     )
     return int(any(r.cell not in expected for r in results.failures))
+
+
+def _end_of_shard(root: Path, shard: Shard, added: Sequence[Record]) -> int:
+    """A part has no table of its own: its means would pass for the run's."""
+    from evaluation.progress import progress
+
+    here = progress(root)
+    console.print(
+        f"Shard {shard}: {len(added)} records computed, {here.finished} of {here.units} units "
+        f"done, {here.failed} of them with failures. When all {shard.of} are: "
+        "talkbench merge SHARD... -o RUN",
+        soft_wrap=True,
+        highlight=False,
+    )
+    return int(here.failed > 0)

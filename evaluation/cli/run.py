@@ -8,6 +8,8 @@ import click
 
 from evaluation.cli import options
 from evaluation.cli.console import bring_what_is_needed, carry_out
+from evaluation.cli.how import How
+from evaluation.cli.how import how as with_how
 from evaluation.plan import Plan, UnusableInputError
 from evaluation.registry import load_dataset, load_generator, load_metrics, load_suite
 from evaluation.split_manifest import split_of
@@ -32,7 +34,7 @@ from evaluation.split_manifest import split_of
     help="Folder of the dataset, where the suite needs one.",
 )
 @options.limit
-@options.workers
+@with_how
 @click.option("--seed", type=int, default=0, show_default=True, help="For generators.")
 @options.retry
 @options.baseline
@@ -44,7 +46,7 @@ def run(
     metric_names: tuple[str, ...],
     data: Path | None,
     limit: int | None,
-    workers: int,
+    how: How,
     seed: int,
     retry_failed: bool,
     baseline: str | None,
@@ -60,6 +62,8 @@ def run(
     Examples:
       talkbench run sample -g still -g reencoded -m psnr -m ssim -o runs/try
       talkbench run folder --data my_clips -g mouth-blur -g my_system.toml -o runs/mine
+      talkbench run hdtf-51 --data HDTF -g mine.toml --workers 8 --clip-timeout 600 -o runs/hdtf
+    docs/SCALE.md: GPUs, several machines, Slurm. talkbench status RUN: how far it is.
     """
     plan = plan_of(suite_name, generator_names, metric_names, data, limit, seed, download=download)
     names = [g.spec.name for g in plan.generators]
@@ -67,7 +71,7 @@ def run(
         raise UnusableInputError(f"baseline {baseline!r} is not run; -g {' -g '.join(names)}")
     if data is not None and root.resolve() == data.resolve():
         raise UnusableInputError(f"{root} holds the data; choose another folder with -o")
-    code = carry_out(plan, root, workers=workers, retry_failed=retry_failed, baseline=baseline)
+    code = carry_out(plan, root, how=how, retry_failed=retry_failed, baseline=baseline)
     raise click.exceptions.Exit(code)
 
 

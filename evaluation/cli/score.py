@@ -9,6 +9,8 @@ import click
 
 from evaluation.cli import options
 from evaluation.cli.console import bring_what_is_needed, carry_out, errors
+from evaluation.cli.how import How
+from evaluation.cli.how import how as with_how
 from evaluation.datasets.folder import FolderDataset
 from evaluation.finished import FinishedVideos, read_finished
 from evaluation.plan import Plan, UnusableInputError
@@ -53,7 +55,7 @@ SCORE = Suite(
     "name without a trailing _NUMBER.",
 )
 @options.limit
-@options.workers
+@with_how
 @options.retry
 @options.baseline
 @options.download
@@ -65,7 +67,7 @@ def score(
     every: int,
     speaker: str | None,
     limit: int | None,
-    workers: int,
+    how: How,
     retry_failed: bool,
     baseline: str | None,
     download: bool,
@@ -118,7 +120,7 @@ def score(
         | ({"speaker": speaker} if speaker else {})
         | split_of(reference),
     )
-    code = carry_out(plan, root, workers=workers, retry_failed=retry_failed, baseline=baseline)
+    code = carry_out(plan, root, how=how, retry_failed=retry_failed, baseline=baseline)
     raise click.exceptions.Exit(code)
 
 

@@ -1,9 +1,12 @@
 """How fast something goes, as progress bars say it."""
 
+import io
+
 import pytest
+from rich.console import Console
 from rich.progress import Progress
 
-from evaluation.cli.console import RateColumn, errors
+from evaluation.cli.console import RateColumn, _Lines, duration, errors, unit_bar
 
 
 @pytest.mark.parametrize(
@@ -17,3 +20,26 @@ def test_rates(done, seconds, said):
     clock[0] = seconds
     progress.update(bar, completed=1 + done)
     assert RateColumn().render(progress.tasks[0]).plain == said
+
+
+def test_a_log_file_gets_a_line_every_half_minute_and_no_bar():
+    clock, text = [0.0], io.StringIO()
+    told = _Lines(Console(file=text, width=80), lambda: clock[0])
+    for done in range(1, 91):
+        clock[0] += 1
+        told(done, 100, f"mine · [clip]{done}")
+    lines = text.getvalue().splitlines()
+    assert lines == [f"{n} of 100, 1.0/s, {100 - n} s left: mine · [clip]{n}" for n in (30, 60, 90)]
+
+
+def test_nothing_is_drawn_where_nobody_watches(capsys):
+    with unit_bar() as told:
+        told(1, 2, "x")
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(42.4, "42 s"), (600, "10 min"), (12000, "3 h 20 min")]
+)
+def test_durations(seconds, said):
+    assert duration(seconds) == said

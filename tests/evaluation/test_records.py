@@ -130,3 +130,40 @@ def test_a_full_disk_leaves_no_half_record(log, monkeypatch):
 def test_an_answer_to_another_question_is_no_answer(change):
     assert record().answers(record(value=None, status="failed"))
     assert not record().answers(record(**change))
+
+
+def test_a_flipped_bit_is_found_and_its_line_named(log):
+    """Whatever bit of the content it is: the line is no JSON any more, or disagrees with itself."""
+    log.append([record(sample="a", speaker="p", reason="x"), record(sample="b", value=0.25)])
+    whole = log.path.read_bytes()
+    second = whole.index(b"\n") + 1
+    missed, named = [], []
+    for place in range(second, len(whole) - 1, 3):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 1
+        if b"\n" in spoilt[second:-1]:
+            continue
+        log.path.write_bytes(spoilt)
+        try:
+            log.read()
+        except RecordsError as error:
+            named.append(str(error))
+        else:
+            missed.append(whole[second:place].decode())
+    assert all("line 2" in text for text in named)
+    # What has another name is not read: a field more, and `check` under another name.
+    assert all(m.endswith(('"check"', '"chec', '"che', '"ch', '"c', '"')) for m in missed), missed
+
+
+def test_lines_of_before_the_check_and_lines_written_anew_are_read(log):
+    log.append([record(sample="a", notes={"no face": 1}), record(sample="b")])
+    rows = [json.loads(line) for line in log.path.read_text().splitlines()]
+    whole = log.read()
+    rows[0].pop("check")
+    anew = dict(reversed(rows[1].items()))
+    log.path.write_text(f"{json.dumps(rows[0])}\n{json.dumps(anew, separators=(',', ':'))}\n")
+    assert log.read() == whole
+    anew["value"] = 9.5
+    log.path.write_text(json.dumps(anew) + "\n")
+    with pytest.raises(RecordsError, match=r"line 1 .*does not agree with its own check"):
+        log.read()

@@ -1,0 +1,77 @@
+"""What happens in a run, as it happens: one JSON object a line (docs/RECORDS.md)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+EVENTS = "events.jsonl"
+
+Sink = Callable[[str], None]
+"""Takes a line with its newline."""
+
+
+class Events:
+    """Tells events to everyone who listens.
+
+    Nothing of a run depends on them: a disk that is full is met where records are written.
+    """
+
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = sinks
+
+    def tell(self, event: str, **facts: Any) -> None:  # noqa: ANN401
+        """An event with what is known about it; what is None or empty is left out."""
+        row = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event}
+        row |= {name: value for name, value in facts.items() if value not in (None, "", [], {})}
+        line = json.dumps(row) + "\n"
+        for sink in self._sinks:
+            with suppress(OSError):
+                sink(line)
+
+
+@contextmanager
+def appended(path: Path) -> Iterator[Sink]:
+    """A file that events go to; a line that a crash has torn there is ended first."""
+    with path.open("ab+") as file:
+        if file.seek(0, 2) and _last(file) != b"\n":
+            file.write(b"\n")
+
+        def write(line: str) -> None:
+            file.write(line.encode())
+            file.flush()
+
+        yield write
+
+
+def to_stderr(line: str) -> None:
+    """Standard error as a log."""
+    sys.stderr.write(line)
+    sys.stderr.flush()
+
+
+def _last(file: IO[bytes]) -> bytes:
+    file.seek(-1, 2)
+    return file.read(1)
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """Events of a file, oldest first; lines that are none are passed over, they tell no number."""
+    try:
+        lines: Iterable[bytes] = path.read_bytes().split(b"\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and isinstance(row.get("event"), str) and "at" in row:
+            found.append(row)
+    return found
