@@ -104,7 +104,7 @@ def _make(
             spent.peak_mb = None if math.isnan(answer.peak_mb) else answer.peak_mb
         content |= spent.note(path)
     else:  # it was there already
-        content["path"] = str(path)
+        content["path"] = str(path.absolute())  # a report may be written from elsewhere
     if answer.notes:
         content["notes"] = dict(answer.notes)
     write_json(note, content)

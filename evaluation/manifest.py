@@ -91,7 +91,7 @@ def write_manifest(plan: Plan, path: Path) -> None:
     samples = {
         s.id: {
             "speaker": s.speaker,
-            "reference": str(s.reference) if s.reference else None,
+            "reference": str(s.reference.absolute()) if s.reference else None,
             "audio": s.audio is not None,
         }
         for s in plan.samples

@@ -10,6 +10,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from evaluation.cli import main
+from evaluation.generate import video_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CHEAP = ("-m", "psnr", "-m", "ssim")
@@ -52,6 +56,19 @@ def test_score_prints_the_table_and_writes_everything(talkbench, pairs, records_
     assert manifest["environment"]["packages"]["numpy"]
     assert "score" in manifest["commands"][0]["line"]
     assert (run / "report" / "index.html").stat().st_size > 5000
+
+
+def test_a_run_of_relative_paths_is_read_from_anywhere(tmp_path, write_clip, monkeypatch):
+    for folder in ("truth", "made"):
+        write_clip(tmp_path / folder / "a.mp4", frames=3, seed=len(folder))
+    monkeypatch.chdir(tmp_path)
+    words = ("score", "--reference", "truth", "--generated", "mine=made", "-m", "psnr", "-o", "run")
+    assert CliRunner().invoke(main, words).exit_code == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert video_of(tmp_path / "run", "mine", "a") == tmp_path / "made" / "a.mp4"
+    sample = json.loads((tmp_path / "run" / "run.json").read_text())["samples"]["a"]
+    assert sample["reference"] == str(tmp_path / "truth" / "a.mp4")
 
 
 def test_score_again_computes_nothing(talkbench, pairs):
