@@ -49,6 +49,11 @@ console = _Patient()
 errors = Console(stderr=True)
 
 
+def _watched() -> bool:
+    """Whether bars may move: colours can be forced on a pipe (notebooks do), and bars fill it."""
+    return errors.is_terminal and errors.file.isatty()
+
+
 def size_text(size: int) -> str:
     """``87.3 MB``."""
     return f"{size / 1e6:.1f} MB"
@@ -65,7 +70,7 @@ def download_bars() -> Iterator[assets.Progress]:
         TimeRemainingColumn(),
         console=errors,
         transient=True,
-        disable=not errors.is_terminal,
+        disable=not _watched(),
     ) as progress:
 
         def told(what: str, done: int, total: int | None) -> None:
@@ -137,7 +142,7 @@ class RateColumn(ProgressColumn):
 @contextmanager
 def unit_bar() -> Iterator[Told]:
     """A progress callback over units of work; where nobody watches, a line every half minute."""
-    if not errors.is_terminal:
+    if not _watched():
         yield _Lines(errors)
         return
     with Progress(

@@ -1,6 +1,9 @@
 """How fast something goes, as progress bars say it."""
 
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -43,3 +46,21 @@ def test_nothing_is_drawn_where_nobody_watches(capsys):
 )
 def test_durations(seconds, said):
     assert duration(seconds) == said
+
+
+def test_a_pipe_with_forced_colours_gets_lines_and_no_bars():
+    """Notebooks force colours: every step of a bar would stay there as a line of its own."""
+    told = (
+        "from evaluation.cli.console import unit_bar\n"
+        "with unit_bar() as told:\n"
+        "    for n in range(50): told(n + 1, 50, 'a')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", told],
+        env=os.environ | {"FORCE_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "━" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
