@@ -1,6 +1,5 @@
 """A small run of real clips, made once: three references, two systems, one clip that fails."""
 
-import shutil
 from fractions import Fraction
 from itertools import islice
 
@@ -55,16 +54,3 @@ def run(clips, asset, tmp_path_factory):
     )
     assert done.exit_code == 0, done.output
     return root
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """The Chromium of this machine; where there is none, a skip that says so."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no chromium on this machine (Debian: apt install chromium)")
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield launched
-        launched.close()

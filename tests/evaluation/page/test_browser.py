@@ -9,48 +9,17 @@ import pytest
 
 from evaluation.store import ValueStore
 
-sync = pytest.importorskip(
-    "playwright.sync_api", reason="needs the package playwright (extra: dev)"
-)
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)"
-)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
 
 @pytest.fixture
-def opened(browser, page):
-    """Open a page; at the end nothing was asked for outside, went wrong or popped up."""
-    contexts, wrong = [], []
+def opened(visit, page):
+    """Open the page, or another of its kind, and wait until its script is through."""
 
-    def show(path=page, width=1300, after="", expected="", **more):
-        context = browser.new_context(viewport={"width": width, "height": 900}, **more)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("pageerror", lambda error: wrong.append(str(error)))
-        tab.on("dialog", lambda dialog: wrong.append(dialog.message))
-        tab.on("console", lambda said: said.text == expected or wrong.append(said.text))
-
-        def allowed(url):
-            return url.startswith((path.parent.as_uri() + "/", "blob:null/", "data:image/jpeg"))
-
-        tab.on("request", lambda asked: allowed(asked.url) or wrong.append(asked.url))
-        tab.goto(path.as_uri() + after)
+    def show(path=page, **more):
+        tab = visit(path, **more)
         tab.wait_for_selector("html[data-ready]")
         return tab
 
-    yield show
-    for context in contexts:
-        context.close()
-    assert wrong == []
+    return show
 
 
 def at(tab, frame):
@@ -128,6 +97,21 @@ def test_a_cell_opens_its_clips_and_a_clip_its_player(opened, numbers):
     worst = tab.inner_text("#clips tbody tr:first-child th button")
     assert tab.inner_text("dialog h2 span") == worst != "clip-d"
     assert tab.locator(".panel.asked b").inner_text() == "voice"
+
+
+def test_a_difference_opens_its_clips_and_strong_colours_are_good(opened):
+    tab = opened()
+    rows = tab.locator("#differences tbody tr")
+    rows.filter(has_text="voice").locator("td[data-c='1'] .num button").click()
+    head = tab.locator("#clips th[aria-sort]")
+    assert (head.inner_text(), tab.input_value("#clips select[name=metric]")) == ("voice", "1")
+    assert tab.evaluate("document.activeElement.closest('td').dataset.r") == "5"
+    ink = "e => Number(/\\/ ([\\d.]+)\\)/.exec(getComputedStyle(e).backgroundColor)[1])"
+    cells = tab.locator("#clips td.tint")
+    values = [float(v) for v in cells.all_inner_texts()]
+    inks = [cells.nth(i).evaluate(ink) for i in range(len(values))]
+    assert [v for _, v in sorted(zip(inks, values, strict=True))] == sorted(values)
+    assert max(inks) > 0.2
 
 
 def test_clips_are_filtered_by_name_failure_and_player(opened):
@@ -238,8 +222,13 @@ def test_whose_sound_is_played_is_chosen_and_said(opened):
     before = tab.evaluate("document.querySelector('video').src")
     tab.focus("dialog [name=play]")
     tab.keyboard.press("s")
-    tab.wait_for_function("before => document.querySelector('video').src !== before", arg=before)
+    tab.wait_for_function(
+        "before => { const v = document.querySelector('video');"
+        " return v.src !== before && v.readyState > 1 && !v.seeking; }",
+        arg=before,
+    )
     at(tab, 11)
+    assert tab.evaluate("document.querySelector('video').currentTime") == pytest.approx(11.5 / 25)
     assert tab.inner_text("dialog .said").startswith("Sound of voice.")
 
 
