@@ -131,7 +131,7 @@ class TestSound:
         assert [r["agreement"] for r in sample["rows"]] == ["exact"] * 4
         assert {r["metric"] for r in sample["rows"]} == {"psnr", "fid@pytorch-fid-64"}
         assert invoke(*words, "--format", "json").output == done.output
-        other = json.loads(invoke(*words[:-1], 1, "--format", "json").output)["sample"]["rows"]
+        other = json.loads(invoke(*words[:-1], 4, "--format", "json").output)["sample"]["rows"]
         drawn = [{(r["generator"], r["sample"]) for r in rows} for rows in (sample["rows"], other)]
         assert drawn[0] != drawn[1]
 
