@@ -430,6 +430,17 @@ class TestPacking:
         assert "is not the video that was scored" in done.output
         assert not (tmp_path / "x.bundle").exists()
 
+    def test_records_of_two_videos_are_refused(self, run, tmp_path):
+        copy = tmp_path / "copy"
+        shutil.copytree(run, copy)
+        rows = [json.loads(line) for line in (copy / "records.jsonl").read_text().splitlines()]
+        rows[0]["generated_sha256"] = "0" * 64
+        (copy / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+        done = invoke("submission", "pack", copy, "-o", tmp_path / "x.bundle")
+        assert done.exit_code == 2
+        said = f"records of {rows[0]['generator']} on {rows[0]['sample']} are of two videos"
+        assert said in " ".join(done.output.split())
+
     def test_gone_features_and_gone_media(self, run, tmp_path):
         copy = tmp_path / "copy"
         shutil.copytree(run, copy)

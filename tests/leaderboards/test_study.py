@@ -275,10 +275,14 @@ class TestRead:
         assert all(0.2 < a.interval.value < 1 for a in found.kept.agreement)
 
     def test_bad_raters_are_named_with_the_rule(self, key, folder):
+        few = answered(key, 5, "few", lambda c, q: 3)  # so few alike answers are no straight line
+        few["trials"] = few["trials"][:3]
+        put(folder, "few.json", signed({k: v for k, v in few.items() if k != "check"}))
         raters, _ = read_answers(key, [folder])
         broken = {s.rater.name: list(s.broken) for s in screen(key, raters) if s.broken}
         assert set(broken) == {"ignores", "straight", "hasty", "forged"}
         assert {"instruction", "shifted"} <= set(broken["ignores"])
+        assert "few" in {r.name for r in raters}
         assert broken["straight"] == ["straight line"]
         assert broken["hasty"] == ["too fast"]
         assert broken["forged"] == ["impossible"]
