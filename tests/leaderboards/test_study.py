@@ -468,6 +468,7 @@ class TestBrowser:
         assert (rater.name, rater.number, rater.sound) == ("kim", 4, "headphones")
         assert rater.complete
         for answer in rater.answers:
+            assert 0 < answer.after_ms < answer.ms
             if answer.trial.kind == "rate":
                 clip = key.clips[answer.trial.clips[0]]
                 assert answer.scores == {q: honest(clip, q) for q in key.questions}
