@@ -437,6 +437,7 @@ class TestBrowser:
             assert button.is_disabled()
             assert page.locator("#questions input:checked").count() == 0
             for number in range(len(trial.clips)):
+                assert page.locator("#questions fieldset:enabled").count() == 0
                 page.keyboard.press("p")
                 page.locator("[data-step=trial] .box.seen").nth(number).wait_for()
             if trial.kind == "rate":
