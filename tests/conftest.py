@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,57 @@ def golden_per_frame(data: Path) -> dict[str, Any]:
 def asset() -> Callable[[str], Path]:
     """Fetch (once, by hash) and return an asset of the table."""
     return assets.get
+
+
+def apt_brings(package: str) -> bool:
+    """Whether apt-get could install a package here and now; nothing is installed."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return False
+    asked = ["apt-get", "install", "--simulate", "-qq", package]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One Chromium for all tests of a process.
+
+    Absent: skip with the reason. In CI that would hide every page, so there it fails, unless apt
+    could not bring it: ``.ci/run`` says so in ``$TALKBENCH_NO_CHROMIUM``.
+    """
+    sync = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra: dev)")
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        told = os.environ.get("TALKBENCH_NO_CHROMIUM", "")
+        if os.environ.get("CI") and not told and apt_brings("chromium"):
+            pytest.fail("no Chromium in CI, and apt-get could bring it (package chromium)")
+        pytest.skip(f"no Chromium: {told or 'Debian: apt-get install chromium'}")
+    with sync.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open a page from disk; at the end nothing was asked for outside, went wrong or popped up."""
+    contexts, wrong = [], []
+
+    def show(path: Path, width: int = 1300, after: str = "", expected: str = "", **more: Any):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **more)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on("dialog", lambda dialog: wrong.append(dialog.message))
+        tab.on("console", lambda said: said.text == expected or wrong.append(said.text))
+        home = (path.parent.as_uri() + "/", "blob:", "data:", "about:")
+        tab.on("request", lambda asked: asked.url.startswith(home) or wrong.append(asked.url))
+        tab.goto(path.as_uri() + after)
+        return tab
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert wrong == []
 
 
 @pytest.fixture(scope="session")

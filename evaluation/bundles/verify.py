@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -265,13 +266,13 @@ def _differences(again: Mapping[str, Any], table: Any) -> Iterator[Break]:  # no
         yield Break("table", RESULTS, "is no table")
         return
     for key in sorted(again.keys() | table.keys()):
-        if key in ("estimates", "differences"):
+        if key in ("estimates", "differences", "rankings"):
             one, other = (_by_cell(x.get(key)) for x in (again, table))
             for cell in sorted(one.keys() | other.keys()):
                 yield from _cells(cell, one.get(cell), other.get(cell))
             if list(one) != list(other) and one.keys() == other.keys():
                 yield Break("table", key, "stand in another order")
-        elif again.get(key) != table.get(key):
+        elif not same(again.get(key), table.get(key)):
             yield Break(
                 "table", key, f"is {table.get(key)!r:.80}, the records say {again.get(key)!r:.80}"
             )
@@ -281,7 +282,7 @@ def _by_cell(rows: object) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for row in rows if isinstance(rows, list) else ():
         if isinstance(row, dict):
-            name = f"{row.get('generator')}, {row.get('metric')}"
+            name = f"{row.get('generator', 'ranks')}, {row.get('metric')}"
             if "baseline" in row:
                 name = f"{row.get('generator')} against {row['baseline']}, {row.get('metric')}"
             found[name] = row
@@ -303,7 +304,11 @@ def _cells(
 
 
 def same(one: object, other: object, within: float = SAME) -> bool:
-    """Equal, or two numbers with a relative difference up to ``within``."""
+    """Equal, or alike but for numbers with a relative difference up to ``within``."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same(one[k], other[k], within) for k in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other, repeat(within)))
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, int | float) and isinstance(other, int | float):

@@ -18,6 +18,7 @@ import jinja2
 from markupsafe import Markup
 
 from evaluation.plan import UnusableInputError
+from evaluation.report.page.inlining import look
 from evaluation.report.spreadsheet import guarded
 from evaluation.report.words import grouped, printable
 from evaluation.store import write_atomically
@@ -30,7 +31,6 @@ from leaderboards.site.submitted import Submitted, facts
 MARK = "site.json"
 _SPACES = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
 _HERE = Path(__file__).parent
-LOOK = _HERE.parent / "look.css"
 
 
 def build_site(
@@ -81,7 +81,7 @@ def _written_before(root: Path) -> set[str]:
 
 def _files(made: Site) -> Iterable[tuple[str, str]]:
     style, script = (
-        LOOK.read_text(encoding="utf-8"),
+        look() + (_HERE / "site.css").read_text(encoding="utf-8"),
         (_HERE / "site.js").read_text(encoding="utf-8"),
     )
     templates = jinja2.Environment(

@@ -18,6 +18,7 @@ import jinja2
 from evaluation.generate import video_of
 from evaluation.manifest import MANIFEST, read_manifest
 from evaluation.plan import UnusableInputError
+from evaluation.report.page.inlining import look
 from evaluation.store import write_atomically
 from evaluation.video import VideoError
 from leaderboards.study import design, proxies
@@ -296,8 +297,7 @@ def _planted_pair(planted: Mapping[str, str], rater: int) -> Trial:
 
 def write_page(path: Path, config: Mapping[str, Any]) -> None:
     """The page of a study, with all it needs but the media."""
-    style = (_HERE.parent / "look.css").read_text(encoding="utf-8")
-    style += (_HERE / "study.css").read_text(encoding="utf-8")
+    style = look() + (_HERE / "study.css").read_text(encoding="utf-8")
     script = (_HERE / "study.js").read_text(encoding="utf-8")
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined

@@ -581,7 +581,7 @@ def test_what_is_below_the_floor_is_neither_better_nor_worse(table, tmp_path):
     assert "| b | ≈+2.00 ±0.00 |" in changes
     assert "| c | +8.00 ±0.00 (better) |" in changes
     page = (tmp_path / "out" / "index.html").read_text().split('id="differences"')[1]
-    assert re.search(r'<td class="open near"><span class="num">≈\+2\.00', page)
+    assert re.search(r'<td class="open near"[^>]*><span class="num">≈\+2\.00', page)
 
 
 @pytest.mark.parametrize(("second", "said"), [(88, False), (80, True)])

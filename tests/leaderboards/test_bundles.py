@@ -131,6 +131,9 @@ class TestSound:
         assert [r["agreement"] for r in sample["rows"]] == ["exact"] * 4
         assert {r["metric"] for r in sample["rows"]} == {"psnr", "fid@pytorch-fid-64"}
         assert invoke(*words, "--format", "json").output == done.output
+        other = json.loads(invoke(*words[:-1], 4, "--format", "json").output)["sample"]["rows"]
+        drawn = [{(r["generator"], r["sample"]) for r in rows} for rows in (sample["rows"], other)]
+        assert drawn[0] != drawn[1]
 
     def test_media_may_be_in_it_and_references_never_are(self, run, clips, tmp_path):
         path = tmp_path / "media.bundle"
@@ -172,10 +175,11 @@ class TestTampering:
     def test_and_with_the_table_made_to_fit_scoring_again_finds_it(
         self, bundle, clips, run, tmp_path
     ):
-        place = psnr_line(bundle)
+        psnr = [i for i, x in enumerate(lines(members(bundle))) if b'"psnr"' in x]
 
         def all_of_it(found):
-            flip(found, place)
+            for place, by in zip(psnr, (0.5, 2e-4, 1e-9), strict=False):
+                flip(found, place, by)
             copy = tmp_path / "copy"
             shutil.copytree(run, copy)
             (copy / "records.jsonl").write_bytes(found["records.jsonl"])
@@ -188,9 +192,11 @@ class TestTampering:
             "submission", "verify", path, "--media", clips, "--sample", 6, "--format", "json"
         )
         assert done.exit_code == 1
-        bad = [r for r in json.loads(done.output)["sample"]["rows"] if r["agreement"] != "exact"]
+        rows = json.loads(done.output)["sample"]["rows"]
+        bad = sorted((r for r in rows if r["agreement"] != "exact"), key=lambda r: -r["difference"])
         assert [(r["generator"], r["metric"], r["agreement"]) for r in bad] == [
-            ("diffdub", "psnr", "differs")
+            *[("diffdub", "psnr", "differs")] * 2,
+            ("diffdub", "psnr", "within"),
         ]
         assert bad[0]["recorded"] - bad[0]["here"] == pytest.approx(0.5)
 
@@ -243,6 +249,28 @@ class TestTampering:
         assert [w for _, w, what in breaks(rehashed(bundle, tmp_path, nicer))] == [cell]
         said = breaks(edited(bundle, tmp_path, nicer))
         assert [(link, w) for link, w, _ in said] == [("table", "results.json"), ("table", cell)]
+
+    def test_other_ranks_and_the_same_ones_in_another_last_digit(self, bundle, tmp_path):
+        def table(change):
+            def edit(found):
+                content = json.loads(found["results.json"])
+                change(content["rankings"][0])
+                found["results.json"] = json.dumps(content).encode()
+
+            return breaks(rehashed(bundle, tmp_path, edit))
+
+        def better(ranking):
+            ranking["standings"][1]["highest"] += 1
+
+        def rounded(ranking):
+            ranking["pairs"][0]["lo"] *= 1 + 1e-12
+
+        (found,) = table(better)
+        assert (found[0], found[1], found[2].split(" is ")[0]) == (
+            *("table", "ranks, psnr"),
+            "standings",
+        )
+        assert table(rounded) == []
 
     def test_other_features(self, bundle, tmp_path):
         name = next(n for n in members(bundle) if n.startswith("tracks/"))
@@ -402,6 +430,17 @@ class TestPacking:
         assert "is not the video that was scored" in done.output
         assert not (tmp_path / "x.bundle").exists()
 
+    def test_records_of_two_videos_are_refused(self, run, tmp_path):
+        copy = tmp_path / "copy"
+        shutil.copytree(run, copy)
+        rows = [json.loads(line) for line in (copy / "records.jsonl").read_text().splitlines()]
+        rows[0]["generated_sha256"] = "0" * 64
+        (copy / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+        done = invoke("submission", "pack", copy, "-o", tmp_path / "x.bundle")
+        assert done.exit_code == 2
+        said = f"records of {rows[0]['generator']} on {rows[0]['sample']} are of two videos"
+        assert said in " ".join(done.output.split())
+
     def test_gone_features_and_gone_media(self, run, tmp_path):
         copy = tmp_path / "copy"
         shutil.copytree(run, copy)
@@ -428,6 +467,9 @@ def test_numbers_are_the_same_within_a_millionth():
     assert same(None, None)
     assert not same(None, 0)
     assert not same(True, 1)
+    assert same({"a": [1.0, "x"]}, {"a": [1.0 + 1e-9, "x"]})
+    assert not same({"a": [1.0]}, {"a": [1.0, 1.0]})
+    assert not same({"a": 1}, {"b": 1})
 
 
 def test_the_hash_is_sha256():

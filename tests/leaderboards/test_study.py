@@ -169,7 +169,7 @@ class TestSite:
             if clip.role != "instruction":
                 original = probe(video_of(run, clip.generator, clip.sample))
                 assert probe(path).size == original.size
-                assert clip.seconds == pytest.approx(1.0)
+                assert clip.seconds == float(original.declared_frames / original.fps)
             level = np.sqrt(np.mean(read_audio(path, RATE).samples ** 2))
             assert level == pytest.approx(LEVEL, rel=0.1)
 
@@ -181,15 +181,21 @@ class TestSite:
             if not c.role
             and (c.generator, c.sample) == (key.clips[shifted].generator, key.clips[shifted].sample)
         )
+        length = round(key.clips[shifted].seconds * RATE)
         one, other = (
-            read_audio(made / "site" / "media" / f"{n}.mp4", RATE, mono=True).samples[:RATE, 0]
+            read_audio(made / "site" / "media" / f"{n}.mp4", RATE, mono=True).samples[:length, 0]
             for n in (same, shifted)
         )
-        half = RATE // 2
+        half = length // 2
         assert np.corrcoef(np.roll(one, half), other)[0, 1] > 0.7
         assert np.corrcoef(one, other)[0, 1] < 0.5
 
     def test_a_seed_makes_it_again_and_another_names_all_anew(self, run, made, tmp_path):
+        small = tmp_path / "small"
+        shutil.copytree(run, small)
+        for note in (small / "videos").rglob("RD_*.json"):
+            note.unlink()
+        run = small  # one sample is enough
         wish = Wish(questions=("realism",), raters=2, ratings=2, checks=False)
         one, two = (tmp_path / name for name in ("one", "two"))
         seeds = [make(run, root, wish) for root in (one, two)]
@@ -269,10 +275,14 @@ class TestRead:
         assert all(0.2 < a.interval.value < 1 for a in found.kept.agreement)
 
     def test_bad_raters_are_named_with_the_rule(self, key, folder):
+        few = answered(key, 5, "few", lambda c, q: 3)  # so few alike answers are no straight line
+        few["trials"] = few["trials"][:3]
+        put(folder, "few.json", signed({k: v for k, v in few.items() if k != "check"}))
         raters, _ = read_answers(key, [folder])
         broken = {s.rater.name: list(s.broken) for s in screen(key, raters) if s.broken}
         assert set(broken) == {"ignores", "straight", "hasty", "forged"}
         assert {"instruction", "shifted"} <= set(broken["ignores"])
+        assert "few" in {r.name for r in raters}
         assert broken["straight"] == ["straight line"]
         assert broken["hasty"] == ["too fast"]
         assert broken["forged"] == ["impossible"]
@@ -396,17 +406,10 @@ class TestRead:
 
 class TestBrowser:
     def test_a_rater_takes_the_study_by_keyboard_and_it_is_read(
-        self, browser, made, key, tmp_path: Path
+        self, visit, made, key, tmp_path: Path
     ):
-        context = browser.new_context(accept_downloads=True, viewport={"width": 390, "height": 844})
-        page = context.new_page()
-        complaints = []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        asked = []
-        page.on("request", lambda request: asked.append(request.url))
-        address = f"{(made / 'site' / 'index.html').as_uri()}#4"
-        page.goto(address)
+        page = visit(made / "site" / "index.html", width=390, after="#4", accept_downloads=True)
+        address = page.url
 
         def begin():
             page.locator("input[name=rater]").focus()
@@ -434,6 +437,7 @@ class TestBrowser:
             assert button.is_disabled()
             assert page.locator("#questions input:checked").count() == 0
             for number in range(len(trial.clips)):
+                assert page.locator("#questions fieldset:enabled").count() == 0
                 page.keyboard.press("p")
                 page.locator("[data-step=trial] .box.seen").nth(number).wait_for()
             if trial.kind == "rate":
@@ -458,9 +462,6 @@ class TestBrowser:
             page.locator("#csv").click()
         download.value.save_as(tmp_path / "kim.csv")
         assert page.evaluate("document.documentElement.scrollWidth") == 390
-        context.close()
-        assert complaints == []
-        assert all(url.startswith(("file:", "blob:", "data:", "about:")) for url in asked)
         assert len((tmp_path / "kim.csv").read_text().splitlines()) == len(plan) + 1
 
         (rater,), refused = read_answers(key, [tmp_path / "kim.json"])
@@ -468,6 +469,7 @@ class TestBrowser:
         assert (rater.name, rater.number, rater.sound) == ("kim", 4, "headphones")
         assert rater.complete
         for answer in rater.answers:
+            assert 0 < answer.after_ms < answer.ms
             if answer.trial.kind == "rate":
                 clip = key.clips[answer.trial.clips[0]]
                 assert answer.scores == {q: honest(clip, q) for q in key.questions}

@@ -19,7 +19,10 @@ from evaluation.report.page import inlining
 from evaluation.report.page.bars import Bar, Scale, bar
 from evaluation.report.page.contact import Sheet
 from evaluation.report.page.index_data import PLAYER, index_data
+from evaluation.report.page.pairs import pair_tables
 from evaluation.report.page.worth import Look, clip_names, judged
+from evaluation.report.ranks import SAID as RANKS_SAID
+from evaluation.report.ranks import rank_table
 from evaluation.report.words import count, printable
 from evaluation.results import Results
 
@@ -59,6 +62,7 @@ def document(
 ) -> str:
     """The whole page. Every value is escaped by the template engine: ids are strangers' text."""
     style, script = inlining.style(), inlining.script()
+    ranks = rank_table(results, layout)
     return _template().render(
         said=said,
         layout=layout,
@@ -66,6 +70,10 @@ def document(
         change=lambda row, column: layout.changes[row.key, column.spec.name],
         cell_bars=_cell_bars(layout),
         change_bars=_change_bars(layout),
+        ranks=ranks,
+        ranks_said=RANKS_SAID,
+        ranked={name: len(ranking.ranked) for name, ranking in results.rankings.items()},
+        pairs=pair_tables(results, ranks),
         kinds=tuple(dict.fromkeys(r.kind for r in layout.rows)),
         failures=grouped_by_reason(results.failures),
         apart=grouped_by_reason(r for r in results.records if r.status == "not-applicable"),

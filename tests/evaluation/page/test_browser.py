@@ -9,48 +9,17 @@ import pytest
 
 from evaluation.store import ValueStore
 
-sync = pytest.importorskip(
-    "playwright.sync_api", reason="needs the package playwright (extra: dev)"
-)
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)"
-)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
 
 @pytest.fixture
-def opened(browser, page):
-    """Open a page; at the end nothing was asked for outside, went wrong or popped up."""
-    contexts, wrong = [], []
+def opened(visit, page):
+    """Open the page, or another of its kind, and wait until its script is through."""
 
-    def show(path=page, width=1300, after="", expected="", **more):
-        context = browser.new_context(viewport={"width": width, "height": 900}, **more)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("pageerror", lambda error: wrong.append(str(error)))
-        tab.on("dialog", lambda dialog: wrong.append(dialog.message))
-        tab.on("console", lambda said: said.text == expected or wrong.append(said.text))
-
-        def allowed(url):
-            return url.startswith((path.parent.as_uri() + "/", "blob:null/", "data:image/jpeg"))
-
-        tab.on("request", lambda asked: allowed(asked.url) or wrong.append(asked.url))
-        tab.goto(path.as_uri() + after)
+    def show(path=page, **more):
+        tab = visit(path, **more)
         tab.wait_for_selector("html[data-ready]")
         return tab
 
-    yield show
-    for context in contexts:
-        context.close()
-    assert wrong == []
+    return show
 
 
 def at(tab, frame):
@@ -66,17 +35,19 @@ def first_clip(opened, **more):
 
 def numbers_shown(tab, picture, numbers, but=()):
     """The numbers in all tiles of one screenshot, by system; one picture, so one moment."""
-    whole = picture(tab.screenshot())
+    area = tab.locator(".panels").bounding_box()
+    whole = picture(tab.screenshot(clip=area, type="jpeg"))
+    boxes = tab.eval_on_selector_all(
+        ".panel:has(canvas):not(:has(.note:not([hidden])))",
+        "all => all.map(p => [p.querySelector('b').textContent,"
+        " p.querySelector('canvas').getBoundingClientRect().toJSON()])",
+    )
     found = {}
-    for panel in tab.query_selector_all(".panel:has(canvas)"):
-        if panel.query_selector(".note:not([hidden])"):
-            continue
-        name = panel.query_selector("b").inner_text()
-        if name in but:
-            continue
-        box = panel.query_selector("canvas").bounding_box()
-        x, y, w, h = (round(box[k]) for k in ("x", "y", "width", "height"))
-        found[name] = numbers.read(whole[y : y + h, x : x + w])
+    for name, box in boxes:
+        x, y = round(box["x"] - area["x"]), round(box["y"] - area["y"])
+        w, h = round(box["width"]), round(box["height"])
+        if name not in but:
+            found[name] = numbers.read(whole[y : y + h, x : x + w])
     return found
 
 
@@ -128,6 +99,21 @@ def test_a_cell_opens_its_clips_and_a_clip_its_player(opened, numbers):
     worst = tab.inner_text("#clips tbody tr:first-child th button")
     assert tab.inner_text("dialog h2 span") == worst != "clip-d"
     assert tab.locator(".panel.asked b").inner_text() == "voice"
+
+
+def test_a_difference_opens_its_clips_and_strong_colours_are_good(opened):
+    tab = opened()
+    rows = tab.locator("#differences tbody tr")
+    rows.filter(has_text="voice").locator("td[data-c='1'] .num button").click()
+    head = tab.locator("#clips th[aria-sort]")
+    assert (head.inner_text(), tab.input_value("#clips select[name=metric]")) == ("voice", "1")
+    assert tab.evaluate("document.activeElement.closest('td').dataset.r") == "5"
+    ink = "e => Number(/\\/ ([\\d.]+)\\)/.exec(getComputedStyle(e).backgroundColor)[1])"
+    cells = tab.locator("#clips td.tint")
+    values = [float(v) for v in cells.all_inner_texts()]
+    inks = [cells.nth(i).evaluate(ink) for i in range(len(values))]
+    assert [v for _, v in sorted(zip(inks, values, strict=True))] == sorted(values)
+    assert max(inks) > 0.2
 
 
 def test_clips_are_filtered_by_name_failure_and_player(opened):
@@ -238,8 +224,13 @@ def test_whose_sound_is_played_is_chosen_and_said(opened):
     before = tab.evaluate("document.querySelector('video').src")
     tab.focus("dialog [name=play]")
     tab.keyboard.press("s")
-    tab.wait_for_function("before => document.querySelector('video').src !== before", arg=before)
+    tab.wait_for_function(
+        "before => { const v = document.querySelector('video');"
+        " return v.src !== before && v.readyState > 1 && !v.seeking; }",
+        arg=before,
+    )
     at(tab, 11)
+    assert tab.evaluate("document.querySelector('video').currentTime") == pytest.approx(11.5 / 25)
     assert tab.inner_text("dialog .said").startswith("Sound of voice.")
 
 
@@ -301,6 +292,9 @@ def test_a_clip_without_a_player_says_how_to_get_one(opened):
     assert "talkbench report RUN --clips all" in tab.inner_text("dialog .said")
     assert not tab.is_visible("dialog .transport")
     assert tab.locator("dialog .values tbody tr").count() == 6
+    tab.keyboard.press("Escape")  # nothing in the page had opened it: keys go on at the clips
+    tab.wait_for_selector("dialog", state="hidden")
+    assert tab.evaluate("document.activeElement.name") == "metric"
 
 
 def test_light_dark_and_the_switch(opened):
@@ -318,18 +312,23 @@ def test_light_dark_and_the_switch(opened):
 @pytest.mark.parametrize("width", [390, 1300])
 def test_nothing_is_wider_than_the_window(opened, width):
     tab = first_clip(opened, width=width)
-    for part in ("document.documentElement", "document.querySelector('dialog .body')"):
-        wide, room = tab.evaluate(f"[{part}.scrollWidth, {part}.clientWidth]")
+    for part in ("html", "dialog", "dialog .body"):
+        wide, room = tab.locator(part).evaluate("e => [e.scrollWidth, e.clientWidth]")
         assert wide <= room
 
 
 def test_tables_say_what_they_are(opened):
     tab = opened()
-    for table in tab.query_selector_all(".page table"):
-        assert table.query_selector("caption").text_content().strip()
-        heads = table.query_selector_all("th")
-        assert heads
-        assert all(h.get_attribute("scope") in ("col", "row") for h in heads)
+    tables = tab.eval_on_selector_all(
+        ".page table",
+        "all => all.map(t => [t.caption.textContent.trim(),"
+        " [...t.querySelectorAll('th')].map(h => h.getAttribute('scope'))])",
+    )
+    assert len(tables) > 5
+    for caption, scopes in tables:
+        assert caption
+        assert scopes
+        assert set(scopes) <= {"col", "row"}
     names = "els => els.filter(e => !(e.textContent.trim() || e.ariaLabel)).length"
     assert tab.eval_on_selector_all("button", names) == 0
 

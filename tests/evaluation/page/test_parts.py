@@ -26,6 +26,7 @@ from evaluation.store import TrackStore, ValueStore
 from evaluation.video import FrameReader, read_audio
 from metrics.backbones.face_mesh import FACE_MESH
 from metrics.backbones.faces import FACE
+from metrics.mouth_curves import LEFT_EYE, LOWER_LIP, RIGHT_EYE
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 9, 30])
@@ -146,8 +147,10 @@ def test_the_mouth_is_where_the_kept_mesh_has_it(tmp_path):
     landmarks = np.zeros((3, 468, 2), dtype=np.float32)
     landmarks[:] = (100, 60)
     landmarks[:, 61], landmarks[:, 291] = (90, 60), (110, 60)
+    landmarks[:, list(RIGHT_EYE)], landmarks[:, list(LEFT_EYE)] = (80, 30), (120, 30)
+    landmarks[:, list(LOWER_LIP)] = (100, 64)
     landmarks[2] += 20
-    landmarks[1] = (7, 7)  # a mesh that is not believed
+    landmarks[1] *= 0.5  # a mesh that is not believed
     seen = np.array([True, False, True])
     boxes = np.tile(np.float32([40, 20, 100, 100]), (3, 1))
     store.save(
@@ -163,7 +166,7 @@ def test_the_mouth_is_where_the_kept_mesh_has_it(tmp_path):
     assert found.x.tolist() == pytest.approx([0.5, 0.55, 0.6])  # on its way where it is not seen
     assert found.y.tolist() == pytest.approx([0.6, 0.7, 0.8])
     assert found.side == pytest.approx(2 * 20 / 200)
-    assert np.isnan(found.opening[1])
+    assert found.opening == pytest.approx(np.array([0.1, np.nan, 0.1]), nan_ok=True)
     assert mouth_track(store, "f1", 5, (200, 100), 25.0) is None
 
 
