@@ -141,6 +141,7 @@ def partial(run, tmp_path):
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     spoilt = next(r for r in lines if r["metric"] == "psnr" and r["generator"] == "wav2lip")
     lines.append(spoilt | {"value": None, "status": "failed", "reason": "no face"})
+    del lines[-1]["check"]  # of what it was
     log.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return tmp_path / "partial"
 
