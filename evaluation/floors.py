@@ -7,12 +7,12 @@ said to be.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evaluation.limits import parsed_json, text_of
 from evaluation.records import Record, RecordsError
 from metrics import MetricSpec
 
@@ -45,10 +45,10 @@ def read_certificate(path: Path) -> dict[str, Any]:
         RecordsError: It is not there, or it is none.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed_json(text_of(path))
     except OSError as error:
         raise RecordsError(f"{path}: {error.strerror or error}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise RecordsError(f"{path} is not readable: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != CERTIFICATE_SCHEMA:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.environment import command_line, describe
+from evaluation.limits import parsed_json, text_of
 from evaluation.plan import Plan
 from evaluation.records import SCHEMA, RecordsError
 from evaluation.store import write_json
@@ -41,10 +41,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
         RecordsError: It is not there or not readable.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = parsed_json(text_of(path))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RecordsError(f"{path.parent} holds no run: there is no {path.name} in it") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise RecordsError(f"{path} is not readable: {error}") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         found = content.get("schema") if isinstance(content, dict) else content

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -104,6 +105,8 @@ def _checked(record: Record) -> Record:
         raise TypeError(f"status is {record.status!r}")
     if not isinstance(record.value, int | float | None):
         raise TypeError(f"value is {record.value!r}")
+    if record.value is not None and not abs(record.value) <= sys.float_info.max:
+        raise TypeError(f"value is {record.value!r}")
     if not isinstance(record.frames, int) or not isinstance(record.notes, dict):
         raise TypeError(f"frames is {record.frames!r}, notes is {record.notes!r}")
     return record
@@ -167,7 +170,7 @@ class RecordLog:
             row = json.loads(line, parse_constant=_no_number)
             if row.get("schema") == SCHEMA:
                 return _checked(Record(**{k: v for k, v in row.items() if k in _FIELDS}))
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise RecordsError(
                 f"{self.path}, line {number} is not a record ({error}). Every other line is "
                 "sound: delete this one and run again to compute what it held"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from evaluation.dataset import DatasetError, DatasetSpec
+from evaluation.limits import text_of
 
 _NAMED = 5  # clips that an error names before it only counts
 
@@ -59,10 +60,10 @@ def read_lines(path: Path, form: str, fewest: int, most: int, where_from: str) -
         DatasetError: Absent, not text, empty, or a line of another form.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = text_of(path, "utf-8-sig")
     except FileNotFoundError as error:
         raise DatasetError(f"the list {path} is missing; {where_from}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise DatasetError(f"the list {path} cannot be read: {error}") from error
     lines = []
     for number, line in enumerate(text.split("\n"), start=1):
