@@ -85,6 +85,8 @@ def sample_rate(stream: AudioStream, path: Path) -> int:
     Raises:
         VideoError: None, or beyond the limit.
     """
+    if stream.codec_context is None:
+        raise VideoError(f"{path}: the codec of its sound is unknown")
     rate = int(stream.rate or 0)
     refused = "no sample rate" if rate < 1 else limits.SAMPLE_RATE.refusal(rate)
     if refused:

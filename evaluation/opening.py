@@ -65,11 +65,14 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     """The first video stream.
 
     Raises:
-        VideoError: There is none.
+        VideoError: There is none, or one that cannot be decoded.
     """
     if not container.streams.video:
         raise VideoError(f"{path}: has no video stream")
-    return container.streams.video[0]
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise VideoError(f"{path}: the codec of its video is unknown")
+    return stream
 
 
 def strict(stream: VideoStream) -> None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Literal, get_args
 
 SCHEMA = 1
+
+LARGEST = 1e100
+"""No value is larger: squares of values are summed, and must stay finite."""
 
 Status = Literal["ok", "failed", "not-applicable", "unavailable"]
 
@@ -105,7 +107,7 @@ def _checked(record: Record) -> Record:
         raise TypeError(f"status is {record.status!r}")
     if not isinstance(record.value, int | float | None):
         raise TypeError(f"value is {record.value!r}")
-    if record.value is not None and not abs(record.value) <= sys.float_info.max:
+    if record.value is not None and not abs(record.value) <= LARGEST:
         raise TypeError(f"value is {record.value!r}")
     if not isinstance(record.frames, int) or not isinstance(record.notes, dict):
         raise TypeError(f"frames is {record.frames!r}, notes is {record.notes!r}")

@@ -18,6 +18,7 @@ from evaluation.manifest import MANIFEST, check_same_plan, write_manifest
 from evaluation.plan import Plan, UnusableInputError
 from evaluation.records import Record, RecordLog
 from evaluation.sample import Sample
+from evaluation.store import sweep
 from evaluation.unit import Setting, lose_unit, run_unit
 from evaluation.workers import each
 
@@ -57,6 +58,7 @@ def execute(
     _check(plan)
     _open_folder(root)
     with writing(root):
+        sweep(root)
         conflict = check_same_plan(plan, root / MANIFEST)
         if conflict:
             raise UnusableInputError(conflict)

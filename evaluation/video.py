@@ -15,6 +15,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
@@ -120,7 +121,7 @@ def probe(path: Path) -> VideoInfo:
             fps=_rate(stream, path),
             declared_frames=stream.frames or _expected(container, stream),
             codec=stream.codec_context.name,
-            audio_rate=audio[0].rate if audio else None,
+            audio_rate=_audio_rate(audio[0]) if audio else None,
             start=Fraction(0) if first is None else first - earliest(container),
         )
 
@@ -189,13 +190,18 @@ class FrameReader:
             VideoError: The stream is damaged, ends early or is beyond a limit; says at which frame.
         """
         kept: list[Frames] = []
-        for pixels in self._steady() if self.fps else self._thinned():
-            kept.append(pixels)
-            if len(kept) == self.piece:
+        try:
+            for pixels in self._steady() if self.fps else self._thinned():
+                kept.append(pixels)
+                if len(kept) == self.piece:
+                    yield np.stack(kept)
+                    kept = []
+            if kept:
                 yield np.stack(kept)
-                kept = []
-        if kept:
-            yield np.stack(kept)
+        except MemoryError as error:
+            raise VideoError(
+                f"{self.path}: frames of {self.info.size} do not fit into memory"
+            ) from error
 
     def _thinned(self) -> Iterator[Frames]:
         for number, (frame, rotation) in enumerate(self._decoded()):
@@ -252,6 +258,11 @@ class FrameReader:
 def frames_per_piece(info: VideoInfo) -> int:
     """How many frames of this size fit ``PIECE_BYTES``, at least one."""
     return max(1, PIECE_BYTES // (info.width * info.height * 3))
+
+
+def _audio_rate(stream: AudioStream) -> int:
+    """Samples a second; 0 where its codec is unknown: there is sound, and nobody can hear it."""
+    return stream.rate if stream.codec_context is not None else 0
 
 
 def _rate(stream: VideoStream, path: Path) -> Fraction:

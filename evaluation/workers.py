@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -94,6 +95,7 @@ _work: list[Callable[[Any], Any]] = []
 
 def _start(work: bytes, threads: int) -> None:
     """Runs once in each worker, before anything that reads the number of threads is imported."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback
     os.environ["OMP_NUM_THREADS"] = str(threads)  # torch heeds it; most work never imports torch
     import cv2
 

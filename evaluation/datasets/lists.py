@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from evaluation.dataset import DatasetError, DatasetSpec
 from evaluation.limits import text_of
 
+_LONGEST_NAME = 255  # bytes; beyond, file systems raise what no name is worth
 _NAMED = 5  # clips that an error names before it only counts
 
 
@@ -85,7 +86,9 @@ def inside(name: str, path: Path, line: int) -> str:
         DatasetError: It leads elsewhere.
     """
     pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts or "\\" in name or not name.isprintable():
+    leads_away = pure.is_absolute() or ".." in pure.parts or "\\" in name
+    if leads_away or not name.isprintable() or len(name.encode()) > _LONGEST_NAME:
+        name = name if len(name) < 100 else f"{name[:100]}..."
         raise DatasetError(f"{path}, line {line}: {name!r} is no name inside the data folder")
     return name
 
