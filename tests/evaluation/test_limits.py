@@ -1,7 +1,9 @@
 """Files that ask for more than a clip may: refused in words, before the memory is gone."""
 
+import io
 import os
 import struct
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,8 +17,10 @@ from evaluation.datasets.contextdub import CONTEXTDUB
 from evaluation.datasets.folder import videos_in
 from evaluation.finished import FinishedVideos
 from evaluation.plan import UnusableInputError
+from evaluation.records import Record, _checked
 from evaluation.sound import read_sound
 from evaluation.split_manifest import SCHEMA, read_split
+from evaluation.store import KeptTrack, TrackStore
 from evaluation.video import FrameReader, VideoError, probe, read_audio
 
 
@@ -168,3 +172,59 @@ def test_a_list_of_finished_videos_stays_below_its_folder(tmp_path, name):
 def test_json_is_strict(text):
     with pytest.raises(ValueError, match=r"\w"):
         limits.parsed_json(text)
+
+
+def test_streams_that_nobody_can_decode(tmp_path, write_clip):
+    """What the fuzzer found: PyAV gives such a stream no width and no rate to ask for."""
+    write_clip(tmp_path / "a.mp4", audio=True)
+    whole = (tmp_path / "a.mp4").read_bytes()
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(whole.replace(b"avc1", b"zzzz"))
+    with pytest.raises(VideoError, match="the codec of its video is unknown"):
+        probe(clip)
+    clip.write_bytes(whole.replace(b"mp4a", b"zzzz").replace(b"esds", b"zzzz"))
+    assert probe(clip).has_audio
+    for read in (read_audio, read_sound):
+        with pytest.raises(VideoError, match="the codec of its sound is unknown"):
+            read(clip)
+
+
+def test_names_longer_than_a_file_system_takes(tmp_path):
+    (tmp_path / "list.csv").write_text(f"id,file\na,{'a' * 300}.mp4\n")
+    with pytest.raises(DatasetError, match=r"line 2: 'a{100}\.\.\.' is no name"):
+        FinishedVideos.read("theirs", tmp_path / "list.csv")
+
+
+def test_numbers_that_overflow_are_no_values():
+    """Their squares are summed; infinity would be written nowhere, and end the report."""
+    row = {
+        "suite": "s/1",
+        "generator": "g",
+        "sample": "a",
+        "speaker": "a",
+        "metric": "psnr",
+        "metric_version": "1",
+        "status": "ok",
+        "frames": 1,
+    }
+    with pytest.raises(TypeError, match="value is 1e\\+308"):
+        _checked(Record(**row, value=1e308))
+    assert _checked(Record(**row, value=-1e90)).value == -1e90
+
+
+def test_a_bomb_among_kept_tracks_is_made_again(tmp_path):
+    store = TrackStore(tmp_path)
+    store.save("ab", "faces", "1", KeptTrack({"boxes": np.zeros((2, 4))}, 2))
+    (path,) = tmp_path.rglob("*.npz")
+    whole = path.read_bytes()
+    for spoil in (whole[:-60], whole.replace(b"NUMPY", b"NUMPX"), b"PK\5\6" + bytes(18)):
+        path.write_bytes(spoil)
+        assert store.load("ab", "faces", "1") is None
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bomb:
+        head = io.BytesIO()
+        np.lib.format.write_array_header_1_0(
+            head, {"descr": "<f8", "fortran_order": False, "shape": (1 << 34,)}
+        )
+        bomb.writestr("boxes.npy", head.getvalue() + bytes(1 << 20))
+        bomb.writestr("__frames__.npy", head.getvalue())
+    assert store.load("ab", "faces", "1") is None

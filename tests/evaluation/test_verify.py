@@ -135,6 +135,36 @@ def test_damaged_and_absent_tables(talkbench, run):
     assert f"talkbench report {run}" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("pattern", "put", "said"),
+    [
+        (r'"kind": "system"', '"kind": null', "generators.one.kind is a NoneType"),
+        (r'"speaker": "0"', '"speaker": ["0"]', "samples.0.speaker is a list"),
+        (r'"every": 1', '"every": true', "every is a bool"),
+        (r'"line": ', '"lines": ', r"commands[0].line is not there"),
+        (r'"notes": \[\]', '"notes": [7]', "suite.notes[0] is a int"),
+        (r'"seed": 0', '"seed": 1e999', "1e999 is no number"),
+        (r'"seed": 0', '"seed": ' + "[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_a_manifest_of_another_form_is_refused_in_words(talkbench, run, pattern, put, said):
+    text, count = re.subn(pattern, lambda _: put, (run / "run.json").read_text())
+    assert count
+    (run / "run.json").write_text(text)
+    done = talkbench("report", run)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+
+
+def test_a_certificate_of_another_form_is_refused_in_words(talkbench, run):
+    content = {"schema": 1, "suite": "score/1", "dataset": "folder", "every": 1, "clips": {}}
+    cards = [{"name": "psnr", "version": "1", "gap_floor": "=1+1"}]
+    (run / "certificate.json").write_text(json.dumps(content | {"cards": cards}))
+    done = talkbench("report", run)
+    assert done.returncode == 2
+    assert "cards[0].gap_floor is a str" in done.stderr
+
+
 @pytest.mark.data
 @pytest.mark.assets
 def test_values_of_faces_are_measured_again(talkbench, tmp_path, real_clip, asset):
