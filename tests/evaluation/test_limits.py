@@ -214,10 +214,14 @@ def test_numbers_that_overflow_are_no_values():
     assert _checked(Record(**row, value=-1e90)).value == -1e90
 
 
-def test_a_bomb_among_kept_tracks_is_made_again(tmp_path):
+def test_a_bomb_among_kept_tracks_is_made_again(tmp_path, monkeypatch):
     store = TrackStore(tmp_path)
     store.save("ab", "faces", "1", KeptTrack({"boxes": np.zeros((2, 4))}, 2))
     (path,) = tmp_path.rglob("*.npz")
+    assert store.load("ab", "faces", "1") is not None
+    with monkeypatch.context() as small:
+        small.setattr("evaluation.store._MOST_BYTES", 100)
+        assert store.load("ab", "faces", "1") is None
     whole = path.read_bytes()
     for spoil in (whole[:-60], whole.replace(b"NUMPY", b"NUMPX"), b"PK\5\6" + bytes(18)):
         path.write_bytes(spoil)
