@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import json
 import os
 import random
@@ -190,7 +189,8 @@ def main() -> None:
     for kind, what, how in bad:
         print(f"\n{kind}: {what}\n  first by input {how}")
     if options.json:
-        options.json.write_text(json.dumps({k: dataclasses.asdict(t) for k, t in found.items()}))
+        rows = {k: {"ends": dict(t.ends), "examples": t.examples} for k, t in found.items()}
+        options.json.write_text(json.dumps(rows, indent=2))
     sys.exit(bool(bad))
 
 

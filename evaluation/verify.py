@@ -171,8 +171,6 @@ def _same(one: object, other: object, within: float) -> bool:
     """Equal, or both numbers (as text, too) and nearly equal."""
     if one == other and isinstance(one, bool) == isinstance(other, bool):
         return True
-    if isinstance(one, bool | None) or isinstance(other, bool | None):
-        return False
     try:
         a, b = float(str(one)), float(str(other))
     except ValueError:

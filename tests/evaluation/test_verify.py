@@ -54,6 +54,18 @@ def another_digit(match):
     return match[1] + str((int(match[2]) + 1) % 10)
 
 
+def test_tables_with_another_baseline_and_ranked_anchors_pass(talkbench, whole, tmp_path):
+    anchors = ("-g", "still", "-g", "reencoded")
+    done = talkbench("run", "folder", "--data", whole / "gt", *anchors, "-m", "psnr", "-o", "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    talkbench("report", "run", "--rank-anchors", "--baseline", "reencoded")
+    content = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert content["rankings"][0]["standings"][0]["highest"] == 1
+    assert content["baseline"] == "reencoded"
+    code, verdict = told(talkbench, tmp_path / "run")
+    assert (code, verdict["deviations"]) == (0, [])
+
+
 def spoil(path, pattern, put):
     """Change the first match in a file, or fail."""
     text, count = re.subn(pattern, put or another_digit, path.read_text(), count=1)
