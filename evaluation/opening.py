@@ -20,6 +20,7 @@ from evaluation.limits import PIXELS
 CONTAINERS = (
     *("mov", "matroska", "webm", "avi", "mpeg", "mpegts", "mpegvideo", "flv", "asf", "nut", "mxf"),
     *("h264", "hevc", "m4v", "av1", "obu", "ivf", "yuv4mpegpipe", "dv", "gif", "apng", "rm"),
+    *("png_pipe", "jpeg_pipe", "bmp_pipe", "webp_pipe"),  # one picture; image2 looks for more
     *("ogg", "wav", "w64", "mp3", "flac", "aac", "ac3", "eac3", "aiff", "au", "caf", "amr", "wv"),
 )
 """FFmpeg's names of the containers that are opened: no playlist, no list of files, no device."""
@@ -43,6 +44,7 @@ def open_container(path: Path) -> InputContainer:
         return av.open(
             str(path.absolute()),  # "concat:a.mp4" alone would be an address
             "r",
+            format="jpeg_pipe" if _is_jpeg(path) else None,
             container_options={
                 "format_whitelist": ",".join(CONTAINERS),
                 "protocol_whitelist": "file",
@@ -59,6 +61,12 @@ def open_container(path: Path) -> InputContainer:
         if isinstance(error, VideoError):
             raise
         raise VideoError(f"{path}: not a readable video ({plain(error)})") from error
+
+
+def _is_jpeg(path: Path) -> bool:
+    """FFmpeg takes ``a.jpg`` for one of a sequence, whose other files it would look for."""
+    with path.open("rb") as file:
+        return file.read(3) == b"\xff\xd8\xff"
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:

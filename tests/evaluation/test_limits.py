@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -61,6 +62,17 @@ def test_a_list_of_other_files_is_not_opened(tmp_path):
     clip.write_text("ffconcat version 1.0\nfile private.mp4\n")
     with pytest.raises(VideoError, match="lists of other files"):
         probe(clip)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "bmp", "webp"])
+def test_a_picture_is_one_frame_and_its_name_no_pattern(tmp_path, kind):
+    for name, shade in (("face1", 10), ("face%d", 200)):
+        cv2.imwrite(str(tmp_path / f"{name}.{kind}"), np.full((48, 64, 3), shade, np.uint8))
+    if kind == "jpg":
+        (frames,) = FrameReader(tmp_path / "face%d.jpg")
+        assert frames.shape == (1, 48, 64, 3)
+        assert abs(int(frames.mean()) - 200) <= 1
+    assert decoded(tmp_path / f"face1.{kind}") == 1
 
 
 def test_a_name_that_looks_like_an_address_is_a_name(tmp_path, monkeypatch):
