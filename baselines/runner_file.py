@@ -120,7 +120,7 @@ def read_runner_file(path: Path) -> RunnerFile:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise GeneratorFileError(f"{path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise GeneratorFileError(f"{path} is not TOML: {error}") from error
     form = Form(content)
     declared = _read(path, form, _digest(content))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from pathlib import Path
 
 from evaluation.dataset import DatasetError
 from evaluation.datasets.folder import VIDEO_SUFFIXES, files_below, videos_in
+from evaluation.datasets.lists import inside
 from evaluation.generate import MissingOutputError
 from evaluation.generator import GeneratorSpec
+from evaluation.limits import text_of
 from evaluation.sample import Sample
 
 ID = "{id}"
@@ -39,10 +42,10 @@ class FinishedVideos:
             name: Row of the table.
             where: A folder, whose files are named as the samples; a path with ``{id}`` in it, which
                 stands for the sample's id (``out/{id}_wav2lip.mp4``); or a CSV file with the
-                columns ``id`` and ``file``, paths from where it lies.
+                columns ``id`` and ``file``, paths from where it lies that stay below there.
 
         Raises:
-            DatasetError: None of these, or without videos.
+            DatasetError: None of these, or without videos; or a list that leads elsewhere.
         """
         if ID in str(where):
             return cls(name, *_matching(where))
@@ -115,9 +118,9 @@ def _matching(where: Path) -> tuple[Path, dict[str, Path]]:
 def _listed(path: Path) -> dict[str, Path]:
     """Id -> file of a CSV file; a file that is not there is missed when it is asked for."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = text_of(path, "utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (OSError, ValueError, csv.Error) as error:
         raise DatasetError(f"{path}: cannot be read ({error})") from error
     if not rows or not {"id", "file"} <= rows[0].keys():
         raise DatasetError(f"{path}: expected the columns id and file, and a row for every clip")
@@ -130,7 +133,7 @@ def _listed(path: Path) -> dict[str, Path]:
             raise DatasetError(f"{path}, line {number}: {name!r} is there twice")
         if Path(file_name).suffix.lower() not in VIDEO_SUFFIXES:
             raise DatasetError(f"{path}, line {number}: {file_name!r} is no video file")
-        there = path.parent / file_name
+        there = path.parent / inside(file_name, path, number)
         if there.is_file():
             found[name] = there
     if not found:

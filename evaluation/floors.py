@@ -7,17 +7,27 @@ said to be.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
+from evaluation.json_form import Form, misfit
+from evaluation.limits import parsed_json, text_of
 from evaluation.records import Record, RecordsError
 from metrics import MetricSpec
 
 CERTIFICATE = "certificate.json"
 CERTIFICATE_SCHEMA = 1
+
+_FORM: Form = {
+    "suite": str,
+    "dataset": str,
+    "every": int,
+    "clips": {"*": dict},
+    "cards": [{"gap_floor?": (dict, NoneType)}],
+}
 
 
 @dataclass(frozen=True)
@@ -45,10 +55,10 @@ def read_certificate(path: Path) -> dict[str, Any]:
         RecordsError: It is not there, or it is none.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed_json(text_of(path))
     except OSError as error:
         raise RecordsError(f"{path}: {error.strerror or error}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise RecordsError(f"{path} is not readable: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != CERTIFICATE_SCHEMA:
@@ -56,10 +66,9 @@ def read_certificate(path: Path) -> dict[str, Any]:
             f"{path}: certificate schema {schema!r}, this talkbench reads {CERTIFICATE_SCHEMA}; "
             "talkbench certify writes a new one"
         )
-    kinds = {"suite": str, "dataset": str, "every": int, "clips": dict, "cards": list}
-    lacking = [key for key, kind in kinds.items() if not isinstance(content.get(key), kind)]
-    if lacking or not all(isinstance(card, dict) for card in content["cards"]):
-        raise RecordsError(f"{path} lacks {', '.join(lacking) or 'cards'}; certify again")
+    wrong = misfit(content, _FORM)
+    if wrong:
+        raise RecordsError(f"{path} is damaged: {wrong}; certify again")
     return dict(content)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from evaluation.cost import Cost, cost_of, watched
 from evaluation.generator import GenerationError, Generator, lacking, made
+from evaluation.limits import parsed_json, text_of
 from evaluation.machine import MachineError, machine_error
 from evaluation.reading import VideoFile
 from evaluation.records import Status
@@ -138,7 +139,7 @@ def video_path(videos: Path, generator: str, sample: str) -> Path:
 
 def _read_note(note: Path) -> dict[str, Any]:
     try:
-        content = json.loads(note.read_text())
+        content = parsed_json(text_of(note))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from evaluation.environment import command_line, describe
+from evaluation.json_form import Form, misfit
+from evaluation.limits import parsed_json, text_of
 from evaluation.plan import Plan
 from evaluation.records import SCHEMA, RecordsError
 from evaluation.store import write_json
@@ -20,17 +22,36 @@ MANIFEST = "run.json"
 SPLIT = "split"
 """Setting: the hash of the data's own manifest (``split.jsonl``), where there is one."""
 
-_KEYS: dict[str, type | tuple[type, ...]] = {
-    "suite": dict,
+_FORM: Form = {
+    "suite": {
+        "id": str,
+        "dataset?": str,
+        "setting?": str,
+        "about?": str,
+        "notes?": [str],
+        "protocol?": {"*": str},
+    },
     "every": int,
     "seed": int,
-    "limit": (int, type(None)),
-    "settings": dict,
-    "generators": dict,
-    "metrics": dict,
-    "samples": dict,
-    "environment": dict,
-    "commands": list,
+    "limit": (int, NoneType),
+    "whole?": int,
+    "settings": {"*": str},
+    "generators": {
+        "*": {
+            "kind": str,
+            "version?": str,
+            "about?": str,
+            "licence?": str,
+            "source?": str,
+            "weights_sha256?": str,
+            "trained_on?": [str],
+            "optimises?": [str],
+        }
+    },
+    "metrics": {"*": dict},
+    "samples": {"*": {"speaker": str, "reference?": (str, NoneType)}},
+    "environment": {"packages?": {"*": (str, NoneType)}},
+    "commands": [{"at": str, "line": str}],
 }
 
 
@@ -41,17 +62,19 @@ def read_manifest(path: Path) -> dict[str, Any]:
         RecordsError: It is not there or not readable.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = parsed_json(text_of(path))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RecordsError(f"{path.parent} holds no run: there is no {path.name} in it") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise RecordsError(f"{path} is not readable: {error}") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         found = content.get("schema") if isinstance(content, dict) else content
         raise RecordsError(f"{path}: schema {found!r}, this talkbench reads {SCHEMA}")
-    missing = [key for key, kind in _KEYS.items() if not isinstance(content.get(key), kind)]
-    if missing:
-        raise RecordsError(f"{path} lacks {', '.join(missing)}; restore it, or use a new folder")
+    wrong = misfit(content, _FORM)
+    if not wrong and not (content["generators"] and content["every"] > 0):
+        wrong = "it names no generator, or no every-N-th frame"
+    if wrong:
+        raise RecordsError(f"{path} is damaged: {wrong}; restore it, or use a new folder")
     return content
 
 

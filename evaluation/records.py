@@ -19,6 +19,9 @@ SCHEMA = 1
 CHECK = "check"
 """Field of a line that the others are held against; lines of before it was there have none."""
 
+LARGEST = 1e100
+"""No value is larger: squares of values are summed, and must stay finite."""
+
 Status = Literal["ok", "failed", "not-applicable", "unavailable"]
 
 
@@ -107,6 +110,8 @@ def _checked(record: Record) -> Record:
         raise TypeError(f"status is {record.status!r}")
     if not isinstance(record.value, int | float | None):
         raise TypeError(f"value is {record.value!r}")
+    if record.value is not None and not abs(record.value) <= LARGEST:
+        raise TypeError(f"value is {record.value!r}")
     if not isinstance(record.frames, int) or not isinstance(record.notes, dict):
         raise TypeError(f"frames is {record.frames!r}, notes is {record.notes!r}")
     return record
@@ -190,7 +195,7 @@ class RecordLog:
                         f"it does not agree with its own check {row[CHECK]!r}: bits have changed"
                     )
                 return record
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise RecordsError(
                 f"{self.path}, line {number} is not a record ({error}). Every other line is "
                 "sound: delete this one and run again to compute what it held"

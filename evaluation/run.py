@@ -28,6 +28,7 @@ from evaluation.plan import Plan, UnusableInputError
 from evaluation.records import Record, RecordLog
 from evaluation.sample import Sample
 from evaluation.stages import shared_out
+from evaluation.store import sweep
 from evaluation.unit import Setting, lose_unit, run_unit
 
 RECORDS = "records.jsonl"
@@ -84,6 +85,7 @@ def execute(
         plan = replace(plan, settings={**plan.settings, SHARD: str(shard)})
     _open_folder(root)
     with writing(root):
+        sweep(root)
         conflict = check_same_plan(plan, root / MANIFEST)
         if conflict:
             raise UnusableInputError(conflict)

@@ -7,14 +7,13 @@ machine that cannot go on (full or read-only disk) raises.
 from __future__ import annotations
 
 import importlib.util
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from evaluation.reading import Reading, Sampling, VideoFile, brief, closure
-from evaluation.records import Status
+from evaluation.records import LARGEST, Status
 from evaluation.stages import spend
 from evaluation.store import TrackStore
 from evaluation.video import VideoError, VideoInfo, frames_per_piece, probe
@@ -312,10 +311,10 @@ def _checked(measured: Measurement) -> Measurement:
     """A plug-in's measurement in plain types.
 
     Raises:
-        UnscorableError: Its value is no finite number.
+        UnscorableError: Its value is no finite number, or none that can be summed.
     """
     value = None if measured.value is None else float(measured.value)
-    if value is not None and not math.isfinite(value):
+    if value is not None and not abs(value) <= LARGEST:
         raise UnscorableError(f"the value is {value}")
     notes = {str(k): int(v) for k, v in measured.notes.items()}
     return replace(measured, value=value, frames=int(measured.frames), notes=notes)

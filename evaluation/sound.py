@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from av.error import FFmpegError
 from av.filter import Graph
 
-from evaluation.video import VideoError, earliest, open_container, plain
+from evaluation.audio import check_samples, sample_rate
+from evaluation.opening import VideoError, earliest, open_container, plain
 from metrics import Sound
 
 RATE = 16_000
@@ -25,12 +27,13 @@ def read_sound(path: Path) -> Sound | None:
         int16 [N], or None where the file has no audio stream, or an empty one.
 
     Raises:
-        VideoError: The sound cannot be decoded.
+        VideoError: The sound cannot be decoded, or is beyond a limit.
     """
     with open_container(path) as container:
         if not container.streams.audio:
             return None
         stream = container.streams.audio[0]
+        sample_rate(stream, path)
         graph = Graph()
         try:
             source = graph.add_abuffer(template=stream)
@@ -44,13 +47,17 @@ def read_sound(path: Path) -> Sound | None:
             graph.configure()
             begin = earliest(container)
             blocks: list[Sound] = []
-            for frame in container.decode(stream):
-                if frame.pts is not None and frame.time_base is not None:
+            held = 0
+            for frame in chain(container.decode(stream), [None]):
+                if frame is not None and frame.pts is not None and frame.time_base is not None:
                     frame.pts -= round(begin / frame.time_base)
                 source.push(frame)
-                blocks.extend(_pulled(graph))
-            source.push(None)
-            blocks.extend(_pulled(graph))
+                for block in _pulled(graph):
+                    blocks.append(block)
+                    held += len(block)
+                    check_samples(path, held)
+        except VideoError:
+            raise
         except (FFmpegError, ValueError) as error:
             raise VideoError(f"{path}: the sound cannot be decoded: {plain(error)}") from error
     return np.concatenate(blocks) if blocks else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import repeat
 from pathlib import Path
 
 import av
@@ -19,18 +20,17 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from evaluation.steady import SteadyRate
-from evaluation.video import (
-    Audio,
+from evaluation.audio import Audio, sample_rate
+from evaluation.opening import (
     VideoError,
     earliest,
     open_container,
     plain,
-    probe,
-    rotation_of,
-    upright,
+    strict,
     video_stream,
 )
+from evaluation.steady import SteadyRate
+from evaluation.video import probe, rotation_of, upright
 from metrics import Frames
 
 _TICK = Fraction(1, 2000)  # s; Matroska rounds times to ms
@@ -87,9 +87,11 @@ class SpanReader:
         for frame, time, length in self._inside():
             before, times = rate.of_frame(time - self.span.begin, length)
             pixels = upright(frame, rotation)
-            out = [pixels if last is None else last] * before + [pixels] * times
-            yield from out[:left]
-            left -= min(left, len(out))
+            again = min(left, before)
+            yield from repeat(pixels if last is None else last, again)
+            now = min(left - again, times)
+            yield from repeat(pixels, now)
+            left -= again + now
             last = pixels
         if last is not None:
             yield from [last] * left
@@ -149,8 +151,7 @@ class SpanReader:
     def _decoded(self, start: int | None) -> Iterator[tuple[av.VideoFrame, Fraction]]:
         with open_container(self.path) as container:
             stream = video_stream(container, self.path)
-            stream.thread_type = "AUTO"
-            stream.codec_context.options = {"err_detect": "explode"}
+            strict(stream)
             origin = earliest(container)
             clock = Fraction(0)
             try:
@@ -201,7 +202,7 @@ def read_span_audio(path: Path, span: Span) -> tuple[Audio, list[str]]:
         notes = []
         if len(container.streams.audio) > 1:
             notes.append(f"{len(container.streams.audio)} audio streams; the first is taken")
-        rate, many = int(stream.rate), stream.channels > 2
+        rate, many = sample_rate(stream, path), stream.channels > 2
         if many:
             notes.append(f"{stream.channels} audio channels mixed down to two")
         shape = (round((span.end - span.begin) * rate), min(stream.channels, 2))
@@ -230,7 +231,7 @@ def _sounding(
     container: InputContainer, stream: AudioStream, span: Span, path: Path
 ) -> Iterator[tuple[av.AudioFrame, int]]:
     """Decoded blocks around an interval, with the sample of the interval at which each begins."""
-    rate = int(stream.rate)
+    rate = sample_rate(stream, path)
     origin = earliest(container)
     place: int | None = None
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from evaluation.dataset import DatasetError
 from evaluation.fingerprints import RATE, Pictures, Sounds, audible, picture_bits, sound_bits
 from evaluation.generate import file_sha256
+from evaluation.limits import parsed_json, text_of
 from evaluation.manifest import SPLIT
 from evaluation.store import write_atomically
 from evaluation.submission import SILENT
@@ -33,6 +35,8 @@ PICTURES = 16
 """Frames of a clip that are hashed, evenly from the first to the last."""
 
 Told = Callable[[int, int, str], None]
+
+_RATE = re.compile(r"[0-9]{1,9}(/[0-9]{1,9})?")
 
 
 @dataclass(frozen=True)
@@ -208,8 +212,8 @@ def read_split(path: Path) -> Manifest:
         DatasetError: Not there, no manifest, or not what its own hash says; names file and line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        head = json.loads(lines[0]) if lines else None
+        lines = text_of(path).splitlines()
+        head = parsed_json(lines[0]) if lines else None
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: not a readable manifest ({error})") from error
     if not isinstance(head, dict) or head.get("schema") != SCHEMA:
@@ -234,14 +238,16 @@ def read_split(path: Path) -> Manifest:
 
 def _read_entry(where: str, line: str) -> Entry:
     try:
-        row: dict[str, Any] = json.loads(line)
+        row: dict[str, Any] = parsed_json(line)
         entry = Entry(**row | {"pictures": tuple(row["pictures"])})
         kinds = {f.name: type(getattr(entry, f.name)).__name__ for f in fields(entry)}
         wrong = [n for n, kind in kinds.items() if kind not in str(Entry.__annotations__[n])]
         if wrong:
             raise ValueError(f"{', '.join(wrong)} of another type")  # noqa: TRY301
+        if not _RATE.fullmatch(entry.fps):  # Fraction("1e999999999") would be computed
+            raise ValueError(f"fps is {entry.fps[:40]!r}")  # noqa: TRY301
         _ = entry.picture_bits, entry.sound_bits, entry.rate
-    except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
         raise DatasetError(f"{where}: no clip of a manifest ({error})") from error
     return entry
 

@@ -10,18 +10,48 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import repeat
 from pathlib import Path
 
 import av
 import numpy as np
-import soxr
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
+from evaluation import limits
+from evaluation.audio import Audio, read_audio
+from evaluation.opening import (
+    VideoError,
+    earliest,
+    open_container,
+    plain,
+    seconds,
+    strict,
+    video_stream,
+)
 from evaluation.steady import SteadyRate
 from metrics import Frames
+
+__all__ = [
+    "PIECE_BYTES",
+    "Audio",
+    "FrameReader",
+    "VideoError",
+    "VideoInfo",
+    "earliest",
+    "frames_per_piece",
+    "has_audio",
+    "open_container",
+    "plain",
+    "probe",
+    "read_audio",
+    "rotation_of",
+    "runs_at",
+    "upright",
+    "video_stream",
+]
 
 PIECE_BYTES = 48 << 20
 """A piece of decoded frames stays below this, unless one frame alone is larger."""
@@ -29,10 +59,6 @@ PIECE_BYTES = 48 << 20
 # Containers that drop a frame or two (an empty AVI chunk) are not damaged; a cut file is.
 _LOST_FRAMES_ALLOWED = 2
 _LOST_SHARE_ALLOWED = 0.01
-
-
-class VideoError(ValueError):
-    """A file cannot be read as a video; the text names the file and what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +96,6 @@ class VideoInfo:
         return f"{self.width}x{self.height}"
 
 
-@dataclass(frozen=True)
-class Audio:
-    """float32 samples [N, channels], -1..1, and their rate per second."""
-
-    samples: NDArray[np.float32]
-    rate: int
-
-
 def probe(path: Path) -> VideoInfo:
     """Read the header.
 
@@ -87,10 +105,14 @@ def probe(path: Path) -> VideoInfo:
     with open_container(path) as container:
         stream = video_stream(container, path)
         audio = container.streams.audio
-        rotation = rotation_of(path)
-        first = _seconds(stream.start_time, stream.time_base)
+        first = seconds(stream.start_time, stream.time_base)
         width, height = stream.width, stream.height
-        if rotation % 180:
+        refused = limits.PIXELS.refusal(width * height)
+        if refused:
+            raise VideoError(f"{path}: {refused}")
+        if not width * height:
+            raise VideoError(f"{path}: says no frame size")
+        if rotation_of(path) % 180:
             width, height = height, width
         return VideoInfo(
             path=path,
@@ -99,7 +121,7 @@ def probe(path: Path) -> VideoInfo:
             fps=_rate(stream, path),
             declared_frames=stream.frames or _expected(container, stream),
             codec=stream.codec_context.name,
-            audio_rate=audio[0].rate if audio else None,
+            audio_rate=_audio_rate(audio[0]) if audio else None,
             start=Fraction(0) if first is None else first - earliest(container),
         )
 
@@ -159,21 +181,27 @@ class FrameReader:
         self.fps = fps
         self.piece = piece or frames_per_piece(self.info)
         self.frames: int | None = None
+        _check_count(self.info, self.info.declared_frames or 0, "declares")
 
     def __iter__(self) -> Iterator[Frames]:
         """Pieces in order.
 
         Raises:
-            VideoError: The stream is damaged or ends early; says at which frame.
+            VideoError: The stream is damaged, ends early or is beyond a limit; says at which frame.
         """
         kept: list[Frames] = []
-        for pixels in self._steady() if self.fps else self._thinned():
-            kept.append(pixels)
-            if len(kept) == self.piece:
+        try:
+            for pixels in self._steady() if self.fps else self._thinned():
+                kept.append(pixels)
+                if len(kept) == self.piece:
+                    yield np.stack(kept)
+                    kept = []
+            if kept:
                 yield np.stack(kept)
-                kept = []
-        if kept:
-            yield np.stack(kept)
+        except MemoryError as error:
+            raise VideoError(
+                f"{self.path}: frames of {self.info.size} do not fit into memory"
+            ) from error
 
     def _thinned(self) -> Iterator[Frames]:
         for number, (frame, rotation) in enumerate(self._decoded()):
@@ -185,17 +213,19 @@ class FrameReader:
         last: Frames | None = None
         with open_container(self.path) as container:
             begin = earliest(container)
-        clock = Fraction(0)
+        clock, shown = Fraction(0), 0
         for frame, rotation in self._decoded():
             tick = Fraction(frame.time_base or 0)
             length = tick * (frame.duration or 0)
             # A frame without a time of its own follows the one before it.
             clock = clock if frame.pts is None else frame.pts * tick - begin
             before, times = rate.of_frame(clock, length)
+            shown += before + times
+            _check_count(self.info, shown, f"needs at {self.fps} a second")
             clock += length or 1 / self.info.fps
             pixels = upright(frame, rotation)
-            yield from [pixels if last is None else last] * before
-            yield from [pixels] * times
+            yield from repeat(pixels if last is None else last, before)
+            yield from repeat(pixels, times)
             last = pixels
         if last is not None:
             yield from [last] * rate.at_end()
@@ -206,17 +236,15 @@ class FrameReader:
         seen = discarded = 0
         with open_container(self.path) as container:
             stream = video_stream(container, self.path)
-            stream.thread_type = "AUTO"
-            # A decoder that paints over damage flags it, but with threads not every time; one that
-            # must give up does so every time, at the same frame.
-            stream.codec_context.options = {"err_detect": "explode"}
+            strict(stream)
             try:
                 for packet in container.demux(stream):
                     discarded += packet.is_discard
                     for frame in packet.decode():
-                        _check_sound(frame, self.info, seen)
+                        _check_sound(frame, self.info, seen, rotation)
                         yield frame, rotation
                         seen += 1
+                        _check_count(self.info, seen, "has")
             except VideoError:
                 raise
             except (FFmpegError, ValueError) as error:
@@ -232,87 +260,9 @@ def frames_per_piece(info: VideoInfo) -> int:
     return max(1, PIECE_BYTES // (info.width * info.height * 3))
 
 
-def read_audio(path: Path, rate: int | None = None, *, mono: bool = False) -> Audio | None:
-    """The first audio stream, placed on the video's clock: sample 0 sounds with frame 0.
-
-    Audio that starts after the video is preceded by silence; what sounds before frame 0 is cut.
-
-    Args:
-        path: The file.
-        rate: Resample to this many samples per second (soxr, high quality); None keeps.
-        mono: Average the channels.
-
-    Returns:
-        float32 [N, channels], or None where the file has no audio stream.
-
-    Raises:
-        VideoError: The audio cannot be decoded.
-    """
-    with open_container(path) as container:
-        if not container.streams.audio:
-            return None
-        stream = container.streams.audio[0]
-        resampler = av.AudioResampler(format="fltp")
-        blocks: list[NDArray[np.float32]] = []
-        begin: Fraction | None = None
-        try:
-            for frame in container.decode(stream):
-                if begin is None and frame.pts is not None and frame.time_base is not None:
-                    begin = frame.pts * frame.time_base
-                blocks.extend(np.asarray(f.to_ndarray()) for f in resampler.resample(frame))
-            blocks.extend(np.asarray(f.to_ndarray()) for f in resampler.resample(None))
-        except (FFmpegError, ValueError) as error:
-            raise VideoError(f"{path}: the audio cannot be decoded: {plain(error)}") from error
-        video = container.streams.video
-        video_begin = Fraction(0)
-        if video and video[0].start_time is not None and video[0].time_base is not None:
-            video_begin = video[0].start_time * video[0].time_base
-        native = int(stream.rate)
-    if not blocks:
-        return None
-    samples = np.concatenate(blocks, axis=1).T.astype(np.float32, copy=False)
-    samples = _shifted(samples, round(float((begin or Fraction(0)) - video_begin) * native))
-    if mono:
-        samples = samples.mean(axis=1, keepdims=True)
-    if rate is not None and rate != native:
-        samples = soxr.resample(samples, native, rate, quality="HQ")
-    return Audio(np.ascontiguousarray(samples, dtype=np.float32), rate or native)
-
-
-def open_container(path: Path) -> InputContainer:
-    """The file, opened.
-
-    Raises:
-        VideoError: Absent, empty or no container.
-    """
-    try:
-        if path.stat().st_size == 0:
-            raise VideoError(f"{path}: the file is empty")
-        return av.open(str(path), "r")
-    except OSError as error:
-        raise VideoError(f"{path}: {error.strerror or error}") from error
-    except FFmpegError as error:
-        raise VideoError(f"{path}: not a readable video ({plain(error)})") from error
-
-
-def earliest(container: InputContainer) -> Fraction:
-    """The time at which the earliest stream begins, in seconds of the file's clock."""
-    return _seconds(container.start_time, Fraction(1, av.time_base)) or Fraction(0)
-
-
-def _seconds(time: int | None, base: Fraction | None) -> Fraction | None:
-    return None if time is None or base is None else time * Fraction(base)
-
-
-def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first video stream.
-
-    Raises:
-        VideoError: There is none.
-    """
-    if not container.streams.video:
-        raise VideoError(f"{path}: has no video stream")
-    return container.streams.video[0]
+def _audio_rate(stream: AudioStream) -> int:
+    """Samples a second; 0 where its codec is unknown: there is sound, and nobody can hear it."""
+    return stream.rate if stream.codec_context is not None else 0
 
 
 def _rate(stream: VideoStream, path: Path) -> Fraction:
@@ -333,13 +283,23 @@ def _expected(container: InputContainer, stream: VideoStream) -> int | None:
 
 def rotation_of(path: Path) -> int:
     """Degrees counter-clockwise to turn a decoded frame; needs the first frame."""
+    rotation = None
     with open_container(path) as container:
+        stream = video_stream(container, path)
+        stream.codec_context.options = {"max_pixels": str(limits.PIXELS.value)}
         try:
-            for frame in container.decode(video_stream(container, path)):
-                return int(frame.rotation) % 360
+            for frame in container.decode(stream):
+                rotation = int(frame.rotation) % 360
+                break
         except (FFmpegError, ValueError) as error:
             raise VideoError(f"{path}: no frame can be decoded ({plain(error)})") from error
-    raise VideoError(f"{path}: has no frames")
+    if rotation is None:
+        raise VideoError(f"{path}: has no frames")
+    if rotation % 90:
+        raise VideoError(
+            f"{path}: is turned by {rotation} degrees, and only quarter turns are read"
+        )
+    return rotation
 
 
 def upright(frame: av.VideoFrame, rotation: int) -> Frames:
@@ -349,10 +309,22 @@ def upright(frame: av.VideoFrame, rotation: int) -> Frames:
     return np.ascontiguousarray(np.rot90(pixels, k=rotation // 90)) if rotation else pixels
 
 
-def _check_sound(frame: av.VideoFrame, info: VideoInfo, seen: int) -> None:
+def _check_sound(frame: av.VideoFrame, info: VideoInfo, seen: int, rotation: int) -> None:
     """The decoder conceals damage and says so; a concealed frame is no frame."""
     if frame.is_corrupt:
         raise VideoError(f"{info.path}: damaged at frame {seen}{_of_declared(info)}")
+    size = (frame.height, frame.width) if rotation % 180 else (frame.width, frame.height)
+    if size != (info.width, info.height):
+        raise VideoError(
+            f"{info.path}: frame {seen} is {size[0]}x{size[1]} pixels and the header says "
+            f"{info.size}; every frame of a clip is to be of one size"
+        )
+
+
+def _check_count(info: VideoInfo, frames: int, says: str) -> None:
+    refused = limits.FRAMES.refusal(frames)
+    if refused:
+        raise VideoError(f"{info.path}: {says} {refused}")
 
 
 def _check_complete(info: VideoInfo, seen: int, discarded: int) -> None:
@@ -369,15 +341,3 @@ def _check_complete(info: VideoInfo, seen: int, discarded: int) -> None:
 
 def _of_declared(info: VideoInfo) -> str:
     return f" of {info.declared_frames}" if info.declared_frames else ""
-
-
-def plain(error: Exception) -> str:
-    """What FFmpeg says, without the path and number around it."""
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _shifted(samples: NDArray[np.float32], offset: int) -> NDArray[np.float32]:
-    if offset > 0:
-        silence = np.zeros((offset, samples.shape[1]), np.float32)
-        return np.concatenate([silence, samples])
-    return samples[-offset:] if offset < 0 else samples

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evaluation.dataset import DatasetError, DatasetSpec
 from evaluation.datasets.lists import inside, refuse_doubled, refuse_missing, root_of
+from evaluation.limits import text_of
 from evaluation.sample import Sample
 
 MANIFEST = "contextdub.csv"
@@ -67,24 +69,22 @@ def _read(path: Path) -> list[tuple[int, Mapping[str, str]]]:
     """
     rows: list[tuple[int, Mapping[str, str]]] = []
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            lacking = [c for c in _COLUMNS if c not in (reader.fieldnames or ())]
-            if lacking:
-                raise DatasetError(
-                    f"{path} lacks the column {' and '.join(lacking)}; expected "
-                    f"{', '.join(_COLUMNS)} in its first line"
-                )
-            for row in reader:
-                filled = {c: (row[c] or "").strip() for c in _COLUMNS}
-                empty = [c for c, text in filled.items() if not text]
-                if empty:
-                    raise DatasetError(
-                        f"{path}, line {reader.line_num}: {' and '.join(empty)} is empty"
-                    )
-                rows.append((reader.line_num, filled))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(io.StringIO(text_of(path, "utf-8-sig"), newline=""))
+        found = [(reader.line_num, row) for row in reader]
+    except (OSError, ValueError, csv.Error) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
+    lacking = [c for c in _COLUMNS if c not in (reader.fieldnames or ())]
+    if lacking:
+        raise DatasetError(
+            f"{path} lacks the column {' and '.join(lacking)}; expected "
+            f"{', '.join(_COLUMNS)} in its first line"
+        )
+    for line, row in found:
+        filled = {c: (row[c] or "").strip() for c in _COLUMNS}
+        empty = [c for c, text in filled.items() if not text]
+        if empty:
+            raise DatasetError(f"{path}, line {line}: {' and '.join(empty)} is empty")
+        rows.append((line, filled))
     if not rows:
         raise DatasetError(f"{path} has no rows")
     return rows

@@ -49,7 +49,10 @@ def videos_in(folder: Path) -> dict[str, Path]:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Files at any depth, through links to folders too; not in hidden folders, not in runs."""
+    """Plain files at any depth, through links too; not in hidden folders, not in runs.
+
+    Pipes and devices are passed over: opening one may wait for ever.
+    """
     seen: set[Path] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         here = Path(place)
@@ -60,7 +63,7 @@ def files_below(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         folders[:] = [f for f in folders if not f.startswith(".")]
-        yield from (here / f for f in files if (here / f).exists())
+        yield from (here / f for f in files if (here / f).is_file())
 
 
 def speaker_of(sample_id: str, pattern: re.Pattern[str] | None = None) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from evaluation.dataset import DatasetError, DatasetSpec
+from evaluation.limits import text_of
 
+_LONGEST_NAME = 255  # bytes; beyond, file systems raise what no name is worth
 _NAMED = 5  # clips that an error names before it only counts
 
 
@@ -59,10 +61,10 @@ def read_lines(path: Path, form: str, fewest: int, most: int, where_from: str) -
         DatasetError: Absent, not text, empty, or a line of another form.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = text_of(path, "utf-8-sig")
     except FileNotFoundError as error:
         raise DatasetError(f"the list {path} is missing; {where_from}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise DatasetError(f"the list {path} cannot be read: {error}") from error
     lines = []
     for number, line in enumerate(text.split("\n"), start=1):
@@ -84,7 +86,9 @@ def inside(name: str, path: Path, line: int) -> str:
         DatasetError: It leads elsewhere.
     """
     pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts or "\\" in name or not name.isprintable():
+    leads_away = pure.is_absolute() or ".." in pure.parts or "\\" in name
+    if leads_away or not name.isprintable() or len(name.encode()) > _LONGEST_NAME:
+        name = name if len(name) < 100 else f"{name[:100]}..."
         raise DatasetError(f"{path}, line {line}: {name!r} is no name inside the data folder")
     return name
 

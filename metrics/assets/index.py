@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from metrics.assets.asset import Archive
 
 if TYPE_CHECKING:  # its network libraries take a fifth of a second that only downloads need
+    from httpx2 import Response
     from unearth import Link, PackageFinder
     from unearth.fetchers import Fetcher, PyPIClient
 
@@ -78,6 +79,7 @@ def open_index() -> tuple[PyPIClient, PackageFinder]:
     if config.cert:
         verify = ssl.create_default_context(cafile=config.cert)
     client = PyPIClient(verify=verify, trusted_hosts=config.trusted_hosts, follow_redirects=True)
+    client.event_hooks = {"response": [_refuse_plain_redirect]}
     finder = PackageFinder(
         cast("Fetcher", client),
         index_urls=config.index_urls,
@@ -86,6 +88,19 @@ def open_index() -> tuple[PyPIClient, PackageFinder]:
         ignore_compatibility=True,
     )
     return client, finder
+
+
+def _refuse_plain_redirect(answer: Response) -> None:
+    """A secure address may not send on to one that anybody between could answer for.
+
+    Raises:
+        ConnectionError: It does.
+    """
+    if not answer.has_redirect_location:
+        return
+    here, there = answer.request.url, answer.request.url.join(answer.headers["location"])
+    if here.scheme == "https" and there.scheme != "https":
+        raise ConnectionError(f"{here.host} sends on to {there.scheme}://, which is not secure")
 
 
 def find_archive(finder: PackageFinder, archive: Archive) -> Link | None:

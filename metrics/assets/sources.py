@@ -7,11 +7,12 @@ other.
 
 from __future__ import annotations
 
+import lzma
 import os
-import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int | None], None]
 """Called with (what, bytes so far, bytes in all or None)."""
 
+MOST_BYTES = 8 << 30
+"""No file, download or unpacked archive may be larger, where the table does not say its size."""
+MOST_ENTRIES = 100_000
+"""No archive may list more."""
+
 _CHUNK = 1 << 20
+_DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+    *(KeyError, EOFError, NotImplementedError),
+)
 
 
 class AssetUnreachableError(ConnectionError):
@@ -97,7 +107,9 @@ def _bring(asset: Asset, progress: Progress) -> None:
     if asset.url is not None:
         try:
             with _client() as client:
-                part = _download(client, asset.url, f"{asset.name}-{asset.file}", progress)
+                part = _download(
+                    client, asset.url, f"{asset.name}-{asset.file}", progress, asset.size
+                )
             with part.open("rb") as file:
                 _install(asset, file)
             part.unlink()
@@ -148,8 +160,10 @@ class NotOnIndexError(ValueError):
     """The index answered, but does not have the archive."""
 
 
-def _download(client: PyPIClient, url: str, name: str, progress: Progress) -> Path:
+def _download(client: PyPIClient, url: str, name: str, progress: Progress, size: int = 0) -> Path:
+    """What an address sends, at most ``size`` bytes where that is known, into a ``.part`` file."""
     part = cache_root() / "downloads" / f"{Path(name).name}.part"
+    most = size or MOST_BYTES
     part.parent.mkdir(parents=True, exist_ok=True)
     have = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
@@ -165,7 +179,12 @@ def _download(client: PyPIClient, url: str, name: str, progress: Progress) -> Pa
             for block in answer.iter_bytes(_CHUNK):
                 file.write(block)
                 have += len(block)
+                if have > most:
+                    break
                 progress(name, have, total)
+    if have > most:
+        part.unlink()  # a later call would go on from it
+        raise AssetCorruptError(f"{name} is longer than the {most:,} bytes that it may have")
     return part
 
 
@@ -192,12 +211,19 @@ def _unpack(archive: Archive, path: Path) -> None:
         else:
             with tarfile.open(path, "r:*") as sdist:
                 by_member = {a.member: a for a in wanted}
-                for entry in sdist:
+                unpacked = 0
+                for number, entry in enumerate(sdist):
+                    unpacked += entry.size
+                    if number > MOST_ENTRIES or unpacked > MOST_BYTES:
+                        raise AssetCorruptError(
+                            f"{path.name} unpacks to more than {MOST_ENTRIES:,} entries or "
+                            f"{MOST_BYTES:,} bytes"
+                        )
                     asset_of_entry = by_member.get(entry.name.split("/", 1)[-1])
                     stream = sdist.extractfile(entry) if asset_of_entry and entry.isfile() else None
                     if asset_of_entry and stream is not None:
                         _install(asset_of_entry, stream)
-    except (zipfile.BadZipFile, tarfile.TarError, KeyError, EOFError) as error:
+    except _DAMAGED as error:
         raise AssetCorruptError(f"{path.name} is damaged: {_brief(error)}") from error
     missing = [a.name for a in wanted if not cached(a).exists()]
     if missing:
@@ -213,10 +239,12 @@ def _install(asset: Asset, stream: IO[bytes]) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             # One byte too many is enough to know.
-            left = asset.size + 1 if asset.size else sys.maxsize
+            left = (asset.size or MOST_BYTES) + 1
             while left > 0 and (block := stream.read(min(_CHUNK, left))):
                 file.write(block)
                 left -= len(block)
+            if left <= 0 and not asset.size:
+                raise AssetCorruptError(f"{asset.file} is longer than {MOST_BYTES:,} bytes")
             file.flush()
             os.fsync(file.fileno())
         verify(asset, incoming)

@@ -1,15 +1,19 @@
 """Assets: by hash, atomic, resumable, locked, with a way out when offline."""
 
+import contextlib
 import dataclasses
 import hashlib
 import io
 import os
+import shutil
+import ssl
 import subprocess
 import sys
 import tarfile
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from unearth.fetchers import PyPIClient
@@ -271,3 +275,105 @@ def test_pip_configuration_is_read(monkeypatch, tmp_path):
 def test_rows_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         ASSETS["yunet"].sha256 = "0"
+
+
+class _Endless(BaseHTTPRequestHandler):
+    """Sends more than it was asked for; or sends on to an address without encryption."""
+
+    sends_on_to = ""
+    sent = 0
+
+    def do_GET(self):
+        if type(self).sends_on_to:
+            self.send_response(302)
+            self.send_header("Location", type(self).sends_on_to)
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(64):
+                self.wfile.write(bytes(1 << 20))
+                type(self).sent += 1
+
+    def log_message(self, *_):
+        return
+
+
+@contextlib.contextmanager
+def serving(certificate: Path | None = None):
+    """The address of a server of ``_Endless``."""
+    http = ThreadingHTTPServer(("127.0.0.1", 0), _Endless)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        http.socket = context.wrap_socket(http.socket, server_side=True)
+    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread.start()
+    scheme = "http" if certificate is None else "https"
+    yield f"{scheme}://localhost:{http.server_address[1]}/thing.bin"
+    http.shutdown()
+    http.server_close()
+    thread.join()
+
+
+def test_a_server_that_never_ends_is_left(table, server, monkeypatch):
+    """The table says how long the file is."""
+    monkeypatch.setattr(_Endless, "sends_on_to", "")
+    monkeypatch.setattr(_Endless, "sent", 0)
+    with serving() as address:
+        table(row(archive=None, url=address.replace("localhost", "127.0.0.1")))
+        with pytest.raises(assets.AssetUnreachableError, match="is longer than the"):
+            assets.get("thing")
+    assert 0 < _Endless.sent < 64
+    assert not list(places.cache_root().rglob("*.part"))
+
+
+def test_a_secure_address_may_not_send_on_to_an_open_one(table, server, monkeypatch, tmp_path):
+    """``server`` has the right file, and would be believed by its hash; this one has none."""
+    if not (openssl := shutil.which("openssl")):
+        pytest.skip("openssl makes the certificate")
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    words = "req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 2"
+    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate]
+    subprocess.run([openssl, *words.split(), *names], check=True, capture_output=True)
+    both = tmp_path / "both.pem"
+    both.write_bytes(key.read_bytes() + certificate.read_bytes())
+    monkeypatch.setattr(_Endless, "sends_on_to", server)
+    monkeypatch.setattr(sources, "open_index", index.open_index)
+    monkeypatch.setenv("PIP_CERT", str(certificate))
+    with serving(both) as address:
+        table(row(archive=None, url=address, sha256="", size=0))
+        with pytest.raises(assets.AssetUnreachableError, match="sends on to http://"):
+            assets.get("thing")
+    assert _Server.asked == []
+
+
+def test_an_archive_that_unpacks_to_too_much_is_left(table, links, monkeypatch):
+    table(row(archive=Archive("thing-pkg==1.0", "sdist")))
+    body = io.BytesIO(bytes(1 << 20))
+    with tarfile.open(links / "thing_pkg-1.0.tar.gz", "w:gz") as sdist:
+        for number in range(3):
+            body.seek(0)
+            entry = tarfile.TarInfo(f"thing_pkg-1.0/{number}")
+            entry.size = 1 << 20
+            sdist.addfile(entry, body)
+    monkeypatch.setattr(sources, "MOST_BYTES", 2 << 20)
+    with pytest.raises(assets.AssetUnreachableError, match="unpacks to more than"):
+        assets.get("thing")
+
+
+@pytest.mark.parametrize("said", ["CRC", "decompressing"])
+def test_bits_that_fell_over_in_an_archive_are_named(table, links, said):
+    table(row())
+    path = wheel(links)
+    damaged = bytearray(path.read_bytes())
+    begin = 30 + len("thing_pkg/thing.bin")  # of the packed bytes
+    if said == "CRC":
+        damaged[14:18] = b"none"  # not looked at: the list at the end counts
+        damaged[damaged.index(b"PK\1\2") + 16] ^= 1
+    else:
+        damaged[begin : begin + 8] = b"\xff" * 8
+    path.write_bytes(damaged)
+    with pytest.raises(assets.AssetUnreachableError, match=f"damaged.*{said}"):
+        assets.get("thing")

@@ -1,0 +1,109 @@
+"""Open a media file, and nothing but that file.
+
+FFmpeg opens more than videos: a playlist or a list under the name ``clip.mp4`` would bring in other
+files of this machine, or addresses. Only containers that hold their streams themselves are opened,
+and only as files.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.error import ArgumentError, FFmpegError
+from av.video.stream import VideoStream
+
+from evaluation.limits import PIXELS
+
+CONTAINERS = (
+    *("mov", "matroska", "webm", "avi", "mpeg", "mpegts", "mpegvideo", "flv", "asf", "nut", "mxf"),
+    *("h264", "hevc", "m4v", "av1", "obu", "ivf", "yuv4mpegpipe", "dv", "gif", "apng", "rm"),
+    *("png_pipe", "jpeg_pipe", "bmp_pipe", "webp_pipe"),  # one picture; image2 looks for more
+    *("ogg", "wav", "w64", "mp3", "flac", "aac", "ac3", "eac3", "aiff", "au", "caf", "amr", "wv"),
+)
+"""FFmpeg's names of the containers that are opened: no playlist, no list of files, no device."""
+
+
+class VideoError(ValueError):
+    """A file cannot be read as a video; the text names the file and what is wrong."""
+
+
+def open_container(path: Path) -> InputContainer:
+    """The file, opened.
+
+    Raises:
+        VideoError: Absent, empty, no plain file or no container.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise VideoError(f"{path}: is no plain file")
+        if path.stat().st_size == 0:
+            raise VideoError(f"{path}: the file is empty")
+        return av.open(
+            str(path.absolute()),  # "concat:a.mp4" alone would be an address
+            "r",
+            format="jpeg_pipe" if _is_jpeg(path) else None,
+            container_options={
+                "format_whitelist": ",".join(CONTAINERS),
+                "protocol_whitelist": "file",
+            },
+        )
+    except ArgumentError as error:
+        raise VideoError(
+            f"{path}: not a readable video (no container that talkbench opens; lists of other "
+            "files and playlists are not opened)"
+        ) from error
+    except OSError as error:
+        raise VideoError(f"{path}: {error.strerror or error}") from error
+    except (FFmpegError, ValueError) as error:
+        if isinstance(error, VideoError):
+            raise
+        raise VideoError(f"{path}: not a readable video ({plain(error)})") from error
+
+
+def _is_jpeg(path: Path) -> bool:
+    """FFmpeg takes ``a.jpg`` for one of a sequence, whose other files it would look for."""
+    with path.open("rb") as file:
+        return file.read(3) == b"\xff\xd8\xff"
+
+
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The first video stream.
+
+    Raises:
+        VideoError: There is none, or one that cannot be decoded.
+    """
+    if not container.streams.video:
+        raise VideoError(f"{path}: has no video stream")
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise VideoError(f"{path}: the codec of its video is unknown")
+    return stream
+
+
+def strict(stream: VideoStream) -> None:
+    """Have a stream's decoder give up at damage, and at frames beyond the limit."""
+    # A decoder that paints over damage flags it, but with threads not every time; one that must
+    # give up does so every time, at the same frame.
+    stream.thread_type = "AUTO"
+    stream.codec_context.options = {
+        "err_detect": "explode",
+        "max_pixels": str(PIXELS.value),
+    }
+
+
+def earliest(container: InputContainer) -> Fraction:
+    """The time at which the earliest stream begins, in seconds of the file's clock."""
+    return seconds(container.start_time, Fraction(1, av.time_base)) or Fraction(0)
+
+
+def seconds(time: int | None, base: Fraction | None) -> Fraction | None:
+    """A time of the file's clock in seconds, None where it has none."""
+    return None if time is None or base is None else time * Fraction(base)
+
+
+def plain(error: Exception) -> str:
+    """What FFmpeg says, without the path and number around it."""
+    return getattr(error, "strerror", None) or str(error)

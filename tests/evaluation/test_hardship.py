@@ -1,0 +1,224 @@
+"""Disks that fill up, kills, interrupts, clocks that jump: nothing is lost."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from evaluation.folder_lock import writing
+from evaluation.store import sweep, write_atomically
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory, write_clip):
+    """Three clips and a system's."""
+    folder = tmp_path_factory.mktemp("clips")
+    for seed in range(3):
+        write_clip(folder / "gt" / f"{seed}.mp4", seed=seed, frames=24)
+        write_clip(folder / "mine" / f"{seed}.mp4", seed=seed + 9, frames=24)
+    return folder
+
+
+def words(clips, run, *more):
+    reference, mine = clips / "gt", f"mine={clips / 'mine'}"
+    return (
+        *("score", "--reference", reference, "--generated", mine, "-m", "psnr", "-m", "ssim"),
+        *("-o", run, *more),
+    )
+
+
+@pytest.fixture(scope="module")
+def calm(clips, tmp_path_factory):
+    """``results.json`` of a run that nobody disturbed."""
+    run = tmp_path_factory.mktemp("calm") / "run"
+    command = [sys.executable, "-m", "evaluation.cli", *map(str, words(clips, run))]
+    subprocess.run(command, check=True, capture_output=True)
+    return (run / "results.json").read_bytes()
+
+
+@contextmanager
+def mounted(folder: Path, options: str):
+    """A small disk; skips where nobody may mount one."""
+    mount = shutil.which("mount")
+    unmount = shutil.which("umount")
+    folder.mkdir()
+    if os.geteuid() or not mount or not unmount:
+        pytest.skip("only root mounts disks")
+    done = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False, capture_output=True
+    )
+    if done.returncode:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.decode().strip()}")
+    try:
+        yield lambda changed: subprocess.run(
+            [mount, "-o", f"remount,{changed}", folder], check=True, capture_output=True
+        )
+    finally:
+        subprocess.run([unmount, "-l", folder], check=True)
+
+
+def test_kill_nine_at_any_moment(tmp_path):
+    """A handful of what ``python -m benchmarks.soak`` does hundreds of times."""
+    command = [sys.executable, "-m", "benchmarks.soak", "--kills", "4", "--clips", "3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert (found["kills"], found["problems"]) == (4, [])
+
+
+def test_a_full_disk_stops_the_run_and_loses_nothing(talkbench, clips, calm, tmp_path, records_of):
+    with mounted(tmp_path / "disk", "size=56k") as remount:
+        run = tmp_path / "disk" / "run"
+        done = talkbench(*words(clips, run))
+        assert done.returncode == 3, done.stdout + done.stderr
+        assert "No space left" in done.stderr
+        assert "give the same command again" in done.stderr
+        before = records_of(run) if (run / "records.jsonl").exists() else []
+        remount("size=8m")
+        done = talkbench(*words(clips, run))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert records_of(run)[: len(before)] == before
+        assert (run / "results.json").read_bytes() == calm
+        cells = [(r["sample"], r["metric"]) for r in records_of(run)]
+        assert len(cells) == len(set(cells)) == 6
+
+
+def test_read_only_folders(talkbench, clips, tmp_path):
+    with mounted(tmp_path / "disk", "size=8m") as remount:
+        cache = tmp_path / "disk" / "cache"
+        cache.mkdir()
+        remount("ro")
+        done = talkbench(*words(clips, tmp_path / "run"), TALKBENCH_CACHE=str(cache))
+        assert done.returncode == 0, done.stdout + done.stderr  # these metrics ask for nothing
+        done = talkbench("assets", "get", "yunet", TALKBENCH_CACHE=str(cache))
+        assert done.returncode in (2, 3), done.stdout + done.stderr
+        assert "Read-only file system" in done.stderr
+        assert "Traceback" not in done.stderr
+        done = talkbench(*words(clips, tmp_path / "disk" / "run"))
+        assert done.returncode in (2, 3), done.stdout + done.stderr
+        assert "Read-only file system" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_ends_at_once_and_says_how_to_go_on(clips, calm, tmp_path, workers, talkbench):
+    run = tmp_path / "run"
+    line = [str(word) for word in words(clips, run, "--workers", workers)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evaluation.cli", *line],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not (run / "records.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to workers too
+    said = process.communicate(timeout=60)[1]
+    if process.returncode == 0:
+        pytest.skip("it was done before the key was pressed")
+    assert process.returncode == 130
+    assert "Everything recorded is safe; the same command goes on from here." in said
+    assert "Traceback" not in said
+    assert talkbench(*words(clips, run)).returncode == 0
+    assert (run / "results.json").read_bytes() == calm
+
+
+def test_two_runs_in_one_folder_are_told_apart(talkbench, clips, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    with writing(run):
+        done = talkbench(*words(clips, run))
+    assert done.returncode == 2
+    assert f"is being written by another talkbench: process {os.getpid()}" in done.stderr
+
+
+@pytest.mark.parametrize("moment", [0, 4102444800], ids=["1970", "2100"])
+def test_a_clock_that_jumps(talkbench, clips, calm, tmp_path, moment, records_of):
+    """Neither a video of tomorrow nor records of 1970 are computed again, or believed unread."""
+    ours, run = shutil.copytree(clips, tmp_path / "clips"), tmp_path / "run"
+    assert talkbench(*words(ours, run)).returncode == 0
+    before = (run / "records.jsonl").read_bytes()
+    for path in (*ours.rglob("*.mp4"), *run.rglob("*")):
+        os.utime(path, (moment, moment))
+    assert talkbench(*words(ours, run)).returncode == 0
+    assert (run / "records.jsonl").read_bytes() == before
+    assert (run / "results.json").read_bytes() == calm
+    other = (ours / "mine" / "1.mp4").read_bytes()
+    (ours / "mine" / "0.mp4").write_bytes(other)
+    os.utime(ours / "mine" / "0.mp4", (moment, moment))  # its time says: untouched
+    # In a process of its own: within one, a file of the same size and time is not read again.
+    assert talkbench(*words(ours, run), PYTHONHASHSEED="0").returncode == 0
+    changed = [r for r in records_of(run) if r["sample"] == "0" and r["metric"] == "psnr"]
+    assert len(changed) == 2
+    assert changed[0]["generated_sha256"] != changed[1]["generated_sha256"]
+
+
+def test_answers_of_another_version_are_not_taken(talkbench, clips, calm, tmp_path, records_of):
+    run = tmp_path / "run"
+    assert talkbench(*words(clips, run)).returncode == 0
+    rows = records_of(run)
+    for row in rows:
+        if row["metric"] == "psnr":
+            row |= {"metric_version": "0", "value": 1.0}
+    (run / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert talkbench(*words(clips, run)).returncode == 0
+    assert len(records_of(run)) == 6 + 3
+    assert (run / "results.json").read_bytes() == calm
+    (run / "records.jsonl").write_text(json.dumps(rows[0] | {"schema": 99}) + "\n")
+    done = talkbench(*words(clips, run))
+    assert done.returncode == 2
+    assert "schema 99" in done.stderr
+
+
+def test_leftovers_of_kills_go_and_nothing_else_does(tmp_path):
+    kept = [
+        tmp_path / ".notes-of-mine.txt",
+        tmp_path / "videos" / ".hidden.mp4",
+        tmp_path / ".lock",
+    ]
+    for path in kept:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
+    def killed(file):
+        file.write(b"half")
+        (leftover,) = tmp_path.glob("videos/.a.json-*")
+        shutil.copy(leftover, tmp_path / "copy")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "videos" / "a.json", killed)
+    left = tmp_path / "videos" / ".a.json-ab12_xyz"  # as tempfile names them
+    (tmp_path / "copy").rename(left)
+    sweep(tmp_path)
+    assert not left.exists()
+    assert all(path.exists() for path in kept)
+
+
+def test_memory_that_runs_out_costs_the_clip(
+    talkbench, write_clip, tmp_path, records_of, monkeypatch
+):
+    """As frames of a size that the machine has no room for."""
+    for folder, seed in (("gt", 77), ("mine", 78)):  # no other test's, which are still in memory
+        write_clip(tmp_path / folder / "a.mp4", seed=seed)
+
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("evaluation.video.np.stack", full)
+    done = talkbench(*words(tmp_path, tmp_path / "run"))
+    assert done.returncode == 1, done.stdout + done.stderr
+    rows = records_of(tmp_path / "run")
+    assert {r["status"] for r in rows} == {"failed"}
+    assert all("frames of 64x48 do not fit into memory" in r["reason"] for r in rows)
