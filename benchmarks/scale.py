@@ -189,7 +189,10 @@ def _tiny_clip(path: Path) -> Path:
 
 
 def run_workers(given: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row per number of workers: clips in a second, and over one worker."""
+    """One row per number of workers: clips in a second, and over the first row.
+
+    A single worker is a process of its own as well, so that all rows start alike.
+    """
     files = sorted(given.data.glob("*/*.mp4"))
     os.environ["OMP_NUM_THREADS"] = "1"
     rows: list[dict[str, Any]] = []
@@ -203,7 +206,7 @@ def run_workers(given: argparse.Namespace) -> list[dict[str, Any]]:
             for side, file in (("gt", given.data / "gt" / other.name), ("system", other)):
                 _distinct(file, folder / side / f"clip{number:03}.mp4", number)
         for workers in given.workers:
-            command = [*_talkbench("score"), "--reference", str(folder / "gt")]
+            command = [*_talkbench("score"), "--isolate", "--reference", str(folder / "gt")]
             command += ["--generated", f"system={folder / 'system'}", "--every", "5"]
             for card in given.cards:
                 command += ["-m", card]
