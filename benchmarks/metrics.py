@@ -125,7 +125,7 @@ def _official(
 ) -> Spent:
     videos = [given.data / system / r.name for r in references]
     script = [sys.executable, "-m", "benchmarks.official_script", card, str(given.every)]
-    return _spent([*script, *map(str, videos), *map(str, references)], allowed=(0,))
+    return spent([*script, *map(str, videos), *map(str, references)], allowed=(0,))
 
 
 def _ours(
@@ -146,10 +146,10 @@ def _ours(
             command += ["--generated", f"{system}={folder / system}"]
         for card in cards:
             command += ["-m", card]
-        return _spent([*command, "-o", str(folder / "run")])
+        return spent([*command, "-o", str(folder / "run")])
 
 
-def _spent(command: Sequence[str], allowed: Sequence[int] = (0, 1)) -> Spent:
+def spent(command: Sequence[str], allowed: Sequence[int] = (0, 1)) -> Spent:
     """Run a process; another exit code ends the benchmark (1: some records failed)."""
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
@@ -249,10 +249,10 @@ def run_memory(given: argparse.Namespace) -> list[dict[str, Any]]:
             command += ["--every", str(given.every), "-o", str(folder / "run")]
             for card in given.cards:
                 command += ["-m", card]
-            spent = _spent(command)
+            used = spent(command)
             rows.append(
-                {"clip s": seconds, "frames": seconds * 25, "wall s": round(spent.wall, 1)}
-                | {"peak MB": round(spent.peak)}
+                {"clip s": seconds, "frames": seconds * 25, "wall s": round(used.wall, 1)}
+                | {"peak MB": round(used.peak)}
             )
     return rows
 

@@ -26,12 +26,15 @@ class Spent:
             None where the system does not tell.
         gpu_mb: Most of a GPU's that torch in this process took; None without one.
         device: Where networks run in this process.
+        made: Whether there is a video to keep this beside; of one that was there already nobody
+            asks for the memory.
     """
 
     seconds: float = 0.0
     peak_mb: float | None = None
     gpu_mb: float | None = None
     device: str = ""
+    made: bool = True
 
     def note(self, video: Path) -> dict[str, Any]:
         """As it is kept beside the video, with the video's number of frames."""
@@ -77,7 +80,7 @@ def watched() -> Iterator[Spent]:
         yield spent
     finally:
         spent.seconds = time.perf_counter() - start
-        spent.peak_mb = _peak_mb() if cleared else None
+        spent.peak_mb = _peak_mb() if cleared and spent.made else None
         torch = _torch_on_gpu()
         if torch:
             spent.gpu_mb = torch.cuda.max_memory_allocated() / 1e6

@@ -75,12 +75,14 @@ def with_other_audio(samples: Sequence[Sample]) -> list[Sample]:
 
     Next in the split's order, around the end; where all speech is one speaker's, none is given.
     """
-    result = []
-    for i, sample in enumerate(samples):
-        following = [*samples[i + 1 :], *samples[:i]]
-        other = next(
-            (s.audio for s in following if s.audio is not None and s.speaker != sample.speaker),
-            None,
-        )
-        result.append(replace(sample, other_audio=other))
-    return result
+    first: Sample | None = None  # that speaks, of those after the one at hand
+    other: Sample | None = None  # the first of another speaker than `first`
+    result: list[Sample] = []
+    for sample in [*reversed(samples), *reversed(samples)]:  # around the end: all are ahead
+        found = first if first is None or first.speaker != sample.speaker else other
+        result.append(replace(sample, other_audio=found.audio if found is not None else None))
+        if sample.audio is not None:
+            if first is not None and first.speaker != sample.speaker:
+                other = first
+            first = sample
+    return result[len(samples) :][::-1]

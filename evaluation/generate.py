@@ -88,6 +88,7 @@ def _make(
     try:
         with watched() as spent:
             answer = made(generator.generate(sample, out, seed))
+            spent.made = answer.video == out
     except MissingOutputError as error:
         return Generated(None, "failed", str(error))
     except Exception as error:
@@ -108,7 +109,8 @@ def _make(
         content["path"] = str(path.absolute())  # a report may be written from elsewhere
     if answer.notes:
         content["notes"] = dict(answer.notes)
-    write_json(note, content)
+    if content != _read_note(note):  # finished videos are asked for at every run
+        write_json(note, content)
     return Generated(video)
 
 

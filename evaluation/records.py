@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -29,7 +30,7 @@ class RecordsError(ValueError):
     """A records file cannot be read; names the line and what to do."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
     """One row of ``records.jsonl``.
 
@@ -79,22 +80,16 @@ class Record:
 
     def answers(self, other: Record) -> bool:
         """Whether this line was made from the very same question and files."""
-        return all(
-            getattr(self, name) == getattr(other, name)
-            for name in (
-                "suite",
-                "cell",
-                "metric_version",
-                "generator_version",
-                "every",
-                "generated_sha256",
-                "reference_sha256",
-            )
-        )
+        return bool(_question(self) == _question(other))
 
 
+_question = attrgetter(
+    *("suite", "cell", "metric_version", "generator_version", "every"),
+    *("generated_sha256", "reference_sha256"),
+)
 _FIELDS = {f.name for f in fields(Record)}
 _TEXTS = ("suite", "generator", "sample", "speaker", "metric", "metric_version", "reason")
+_STATUSES = frozenset(get_args(Status))
 
 
 def _checked(record: Record) -> Record:
@@ -106,7 +101,7 @@ def _checked(record: Record) -> Record:
     for name in _TEXTS:
         if not isinstance(getattr(record, name), str):
             raise TypeError(f"{name} is {getattr(record, name)!r}")
-    if record.status not in get_args(Status):
+    if record.status not in _STATUSES:
         raise TypeError(f"status is {record.status!r}")
     if not isinstance(record.value, int | float | None):
         raise TypeError(f"value is {record.value!r}")
@@ -128,12 +123,25 @@ def checksum(row: Mapping[str, Any]) -> str:
     Of the content and not of the bytes: a line that was written anew by another program agrees.
     """
     content = {name: value for name, value in row.items() if name != CHECK}
-    text = json.dumps(content, allow_nan=False, sort_keys=True, separators=(",", ":"))
-    return f"{zlib.crc32(text.encode()):08x}"
+    return f"{zlib.crc32(_canonical(content).encode()):08x}"
 
 
 def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number")
+
+
+# Made once: json.dumps and json.loads with arguments make theirs anew for every line.
+_canonical = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", ":")).encode
+_decoded = json.JSONDecoder(parse_constant=_no_number).decode
+
+
+def _record(row: Mapping[str, Any], texts: dict[str, str]) -> Record:
+    known: dict[str, Any] = {
+        name: texts.setdefault(value, value) if type(value) is str else value
+        for name, value in row.items()
+        if name in _FIELDS
+    }
+    return Record(**known)
 
 
 class RecordLog:
@@ -149,8 +157,9 @@ class RecordLog:
             RecordsError: A complete line is not a record.
         """
         cells: dict[tuple[str, str, str], Record] = {}
+        texts: dict[str, str] = {}
         for number, line in enumerate(self._complete_lines(), start=1):
-            record = self._parse(number, line)
+            record = self._parse(number, line, texts)
             cells[record.cell] = record
         return list(cells.values())
 
@@ -171,10 +180,13 @@ class RecordLog:
                 os.truncate(self.path, start)  # a full disk must not leave half a record
                 raise
 
-    def _complete_lines(self) -> list[bytes]:
+    def _complete_lines(self) -> Iterator[bytes]:
         if not self.path.exists():
-            return []
-        return self.path.read_bytes().split(b"\n")[:-1]
+            return
+        with self.path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield line[:-1]
 
     def _cut_torn_line(self) -> None:
         if not self.path.exists() or self.path.stat().st_size == 0:
@@ -185,16 +197,18 @@ class RecordLog:
                 return
         os.truncate(self.path, self.path.read_bytes().rfind(b"\n") + 1)
 
-    def _parse(self, number: int, line: bytes) -> Record:
+    def _parse(self, number: int, line: bytes, texts: dict[str, str]) -> Record:
+        """A line's record. ``texts``: every text once, because lines say the same over and over."""
         try:
-            row = json.loads(line, parse_constant=_no_number)
+            row = _decoded(line.decode(json.detect_encoding(line), "surrogatepass"))
             if row.get("schema") == SCHEMA:
-                record = _checked(Record(**{k: v for k, v in row.items() if k in _FIELDS}))
-                if row.get(CHECK, "") not in ("", checksum(row)):
+                check = row.get(CHECK, "")
+                if check not in ("", checksum(row)):
+                    _checked(_record(row, texts))  # a wrong kind of field says more
                     raise ValueError(  # noqa: TRY301 - one end for all that is wrong with a line
-                        f"it does not agree with its own check {row[CHECK]!r}: bits have changed"
+                        f"it does not agree with its own check {check!r}: bits have changed"
                     )
-                return record
+                return _checked(_record(row, texts))
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise RecordsError(
                 f"{self.path}, line {number} is not a record ({error}). Every other line is "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -211,7 +212,7 @@ def _check(plan: Plan) -> None:
         ("generator", [g.spec.name for g in plan.generators]),
         ("sample", [s.id for s in plan.samples]),
     ):
-        doubled = sorted({i for i in ids if ids.count(i) > 1})
+        doubled = sorted(i for i, times in Counter(ids).items() if times > 1)
         if doubled:
             raise UnusableInputError(f"{what} {', '.join(doubled)} is there twice")
 

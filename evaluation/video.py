@@ -128,6 +128,13 @@ def probe(path: Path) -> VideoInfo:
 
 def has_audio(path: Path) -> bool:
     """Whether the file opens and has an audio stream."""
+    if path.suffix.lower() in (".m4v", ".mov", ".mp4"):  # its header says, without a look further
+        try:
+            with av.open(str(path), options={"probesize": "32"}) as container:
+                if "mp4" in container.format.name:
+                    return bool(container.streams.audio)
+        except (OSError, FFmpegError):
+            pass
     try:
         with open_container(path) as container:
             return bool(container.streams.audio)

@@ -67,7 +67,10 @@ def pairs_csv(results: Results) -> str:
 def clips_csv(results: Results) -> str:
     """``clips.csv``: one row per record."""
     names = [f.name for f in fields(Record)]
-    rows = (asdict(r) | {"notes": _notes(r.notes)} for r in results.records)
+    rows = (
+        {name: getattr(r, name) for name in names} | {"notes": _notes(r.notes)}
+        for r in results.records
+    )
     return _csv(names, rows)
 
 
@@ -86,10 +89,9 @@ def costs_csv(results: Results) -> str:
 
 def _csv(names: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(names), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: guarded(value) for name, value in row.items()})
+    writer, columns = csv.writer(text, lineterminator="\n"), list(names)
+    writer.writerow(columns)
+    writer.writerows([guarded(row[name]) for name in columns] for row in rows)
     return text.getvalue()
 
 

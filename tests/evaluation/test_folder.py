@@ -1,15 +1,20 @@
 """Folders of videos as splits, and names that are safe on disk."""
 
 import re
+from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.dataset import DatasetError
+from evaluation.dataset import DatasetError, with_other_audio
 from evaluation.datasets.folder import FolderDataset, speaker_of, videos_in
 from evaluation.finished import FinishedVideos
+from evaluation.sample import Sample
 from evaluation.store import safe_name
+from evaluation.video import has_audio
 
 
 @given(st.text(), st.text())
@@ -81,6 +86,40 @@ def test_audio_is_said_to_be_there_only_where_it_is(tmp_path, write_clip):
     loud, mute = FolderDataset().samples(tmp_path)
     assert (loud.audio, mute.audio) == (tmp_path / "loud_000.mp4", None)
     assert (loud.other_audio, mute.other_audio) == (None, tmp_path / "loud_000.mp4")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=8))
+def test_the_other_speech_is_the_next_of_another_speaker_around_the_end(clips):
+    samples = [
+        Sample(
+            id=f"{i}",
+            speaker=speaker,
+            video=Path(f"{i}.mp4"),
+            audio=Path(f"{i}.wav") if speaks else None,
+            reference=None,
+        )
+        for i, (speaker, speaks) in enumerate(clips)
+    ]
+    for i, sample in enumerate(with_other_audio(samples)):
+        ahead = [*samples[i:], *samples[:i]]
+        others = [s.audio for s in ahead if s.audio and s.speaker != sample.speaker]
+        assert sample.other_audio == (others[0] if others else None)
+        assert (sample.id, sample.audio) == (samples[i].id, samples[i].audio)
+
+
+def test_sound_is_found_in_a_file_with_another_containers_name(tmp_path, write_clip):
+    # A transport stream lists nothing ahead: its streams are found by reading on.
+    with av.open(str(tmp_path / "b.mp4"), "w", format="mpegts") as stream:
+        sound = stream.add_stream("mp2", rate=44100)
+        hum = np.zeros((1, 4 * 1152), np.int16)
+        frame = av.AudioFrame.from_ndarray(hum, format="s16", layout="mono")
+        frame.sample_rate = 44100
+        stream.mux(sound.encode(frame))
+        stream.mux(sound.encode(None))
+    assert has_audio(tmp_path / "b.mp4")
+    write_clip(tmp_path / "a.mp4", frames=5)
+    (tmp_path / "c.mp4").write_bytes((tmp_path / "a.mp4").read_bytes()[:300])
+    assert not has_audio(tmp_path / "c.mp4")
 
 
 def test_finished_videos_that_belong_to_nobody_are_named(tmp_path, write_clip):

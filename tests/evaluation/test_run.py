@@ -88,6 +88,10 @@ def test_a_changed_video_is_scored_again(clips, tmp_path, write_clip):
         return execute(plan_of(clips, [FinishedVideos.read("mine", outputs)]), tmp_path / "run")
 
     assert len(go()) == 8
+    notes = {note: note.stat().st_ino for note in (tmp_path / "run" / "videos").rglob("*.json")}
+    assert len(notes) == 4
+    assert go() == []
+    assert {note: note.stat().st_ino for note in notes} == notes  # not written again
     write_clip(outputs / "b_000.mp4", seed=8)
     assert {r.sample for r in go()} == {"b_000"}
     (outputs / "b_000.mp4").unlink()
