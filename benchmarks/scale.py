@@ -275,7 +275,8 @@ def _plot(kind: str, rows: Sequence[dict[str, Any]], path: Path) -> None:
         axes[1].plot(x, [r["CPU s"] for r in rows], marker="o", label="CPU s")
         heads = ("times the first", "CPU seconds, all workers")
     for ax, head in zip(axes, heads, strict=True):
-        ax.set(xlabel="clips" if kind == "resume" else "workers", title=head, ylim=(0, None))
+        ax.set(xlabel="clips" if kind == "resume" else "workers", title=head, xticks=x)
+        ax.set_ylim(0, 1.15 * ax.get_ylim()[1])
         ax.legend(frameon=False)
     figure.savefig(path, dpi=150)
 
