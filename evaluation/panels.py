@@ -45,7 +45,7 @@ def cut_panel(video: Path, panel: Panel, out: Path) -> Path:
         VideoError: Not readable, of another pixel format, or smaller than the panel.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.stem}-", suffix=".mp4")
+    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}-", suffix=".mp4")
     os.close(handle)
     partial = Path(name)
     try:

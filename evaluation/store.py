@@ -28,7 +28,7 @@ _DAMAGED = (
 )
 """What NumPy and zipfile raise at a spoilt file; it is made again."""
 _LONGEST_NAME = 120
-_LEFT_BEHIND = re.compile(r"\..+\.[a-z0-9-]+-[a-z0-9_]{8}")
+_LEFT_BEHIND = re.compile(r"\..+\.[a-z0-9-]+-[a-z0-9_]{8}(\.mp4)?")
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -47,7 +47,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def sweep(root: Path) -> None:
-    """Remove what killed calls of :func:`write_atomically` left below a folder.
+    """Remove what killed calls of :func:`write_atomically`, and of writers of videos, left below.
 
     Only for who is alone there: another writer's file of this moment would go, too.
     """

@@ -89,7 +89,7 @@ class VideoWriter:
             raise ValueError(f"{path}: browsers play lossy H.264 with even sides alone")
         self.path = path
         self._audio = audio
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".mp4")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".mp4")
         os.close(handle)
         self._partial = Path(name)
         self._container = av.open(name, "w", options={"movflags": "+faststart"})
@@ -145,7 +145,7 @@ class VideoWriter:
 
 def copy_with_sound(video: Path, audio: Audio, path: Path) -> None:
     """The same picture, packet by packet, with this sound as AAC."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".mp4")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".mp4")
     os.close(handle)
     partial = Path(name)
     try:

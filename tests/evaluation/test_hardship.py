@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evaluation.folder_lock import writing
 from evaluation.store import sweep, write_atomically
+from evaluation.video_writer import VideoWriter
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -171,6 +174,7 @@ def test_answers_of_another_version_are_not_taken(talkbench, clips, calm, tmp_pa
     for row in rows:
         if row["metric"] == "psnr":
             row |= {"metric_version": "0", "value": 1.0}
+            del row["check"]  # of what it was
     (run / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert talkbench(*words(clips, run)).returncode == 0
     assert len(records_of(run)) == 6 + 3
@@ -179,6 +183,16 @@ def test_answers_of_another_version_are_not_taken(talkbench, clips, calm, tmp_pa
     done = talkbench(*words(clips, run))
     assert done.returncode == 2
     assert "schema 99" in done.stderr
+
+
+def killed_while_it_writes(video, copy):
+    """Leave in ``copy`` what a kill would have left of a video, and in a text file its name."""
+    with VideoWriter(video, width=16, height=16, fps=Fraction(25)) as writer:
+        writer.add(np.zeros((1, 16, 16, 3), np.uint8))
+        (half,) = video.parent.glob(f".{video.name}-*")
+        shutil.copy(half, copy)
+        copy.with_suffix(".txt").write_text(half.name)
+        raise KeyboardInterrupt
 
 
 def test_leftovers_of_kills_go_and_nothing_else_does(tmp_path):
@@ -201,8 +215,15 @@ def test_leftovers_of_kills_go_and_nothing_else_does(tmp_path):
         write_atomically(tmp_path / "videos" / "a.json", killed)
     left = tmp_path / "videos" / ".a.json-ab12_xyz"  # as tempfile names them
     (tmp_path / "copy").rename(left)
+    kept.append(tmp_path / "videos" / "b.mp4")
+    with pytest.raises(KeyboardInterrupt):
+        killed_while_it_writes(kept[-1], tmp_path / "half")
+    half = kept[-1].parent / (tmp_path / "half.txt").read_text()
+    assert not kept.pop().exists()
+    (tmp_path / "half").rename(half)
     sweep(tmp_path)
     assert not left.exists()
+    assert not half.exists()
     assert all(path.exists() for path in kept)
 
 

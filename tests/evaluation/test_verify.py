@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from evaluation.datasets.folder import videos_in
-from evaluation.records import RecordLog
+from evaluation.records import RecordLog, checksum
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,8 @@ def test_an_honest_run_passes(talkbench, run):
     assert (code, verdict["deviations"]) == (0, [])
     # 12 clips of systems and 6 references; psnr and ssim of each clip.
     assert (verdict["videos"], verdict["absent"], verdict["believed"]) == (18, 0, 24)
-    present = {p.relative_to(run).as_posix() for p in (run / "report").iterdir()} | {"results.json"}
+    present = {p.relative_to(run).as_posix() for p in (run / "report").iterdir()}
+    present = {p for p in present if (run / p).is_file()} | {"results.json"}
     assert verdict["tables"].keys() == present - {"report/index.html"}
 
 
@@ -112,8 +113,13 @@ def test_a_record_that_was_changed_no_longer_carries_the_tables(talkbench, run):
     """Whoever changes records and makes the tables again is found by the videos' hashes alone."""
     log = RecordLog(run / "records.jsonl")
     lines = log.path.read_text().splitlines()
-    row = json.loads(lines[0])
-    log.path.write_text("\n".join([json.dumps(row | {"value": 99.0}), *lines[1:]]) + "\n")
+    row = json.loads(lines[0]) | {"value": 99.0}
+    log.path.write_text("\n".join([json.dumps(row), *lines[1:]]) + "\n")
+    done = talkbench("verify", run)
+    assert done.returncode == 2
+    assert "line 1 is not a record (it does not agree with its own check" in done.stderr
+    row["check"] = checksum({k: v for k, v in row.items() if k != "check"})  # a forger knows it
+    log.path.write_text("\n".join([json.dumps(row), *lines[1:]]) + "\n")
     code, verdict = told(talkbench, run)
     assert code == 1
     assert {d["file"] for d in verdict["deviations"]} >= {"results.json", "report/results.md"}
@@ -191,7 +197,9 @@ def test_values_of_faces_are_measured_again(talkbench, tmp_path, real_clip, asse
     run = tmp_path / "run"
     code, verdict = told(talkbench, run)
     assert (code, verdict["again"], verdict["believed"]) == (0, 1, 0)
-    spoil(run / "records.jsonl", r'("value": )[0-9.]+', r"\g<1>0.999")
+    row = json.loads((run / "records.jsonl").read_text()) | {"value": 0.999}
+    del row["check"]
+    (run / "records.jsonl").write_text(json.dumps(row) + "\n")
     talkbench("report", run)  # the tables follow from the record again
     code, verdict = told(talkbench, run)
     assert code == 1
