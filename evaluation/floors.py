@@ -68,7 +68,7 @@ def read_certificate(path: Path) -> dict[str, Any]:
         )
     wrong = misfit(content, _FORM)
     if wrong:
-        raise RecordsError(f"{path} is damaged: {wrong}; certify again")
+        raise RecordsError(f"{path} is no certificate, or a damaged one: {wrong}; certify again")
     return dict(content)
 
 

@@ -44,7 +44,7 @@ def open_container(path: Path) -> InputContainer:
         return av.open(
             str(path.absolute()),  # "concat:a.mp4" alone would be an address
             "r",
-            format="jpeg_pipe" if _is_jpeg(path) else None,
+            format=_picture(path),
             container_options={
                 "format_whitelist": ",".join(CONTAINERS),
                 "protocol_whitelist": "file",
@@ -63,10 +63,21 @@ def open_container(path: Path) -> InputContainer:
         raise VideoError(f"{path}: not a readable video ({plain(error)})") from error
 
 
-def _is_jpeg(path: Path) -> bool:
-    """FFmpeg takes ``a.jpg`` for one of a sequence, whose other files it would look for."""
+_PICTURES = {b"\x89PNG": "png_pipe", b"BM": "bmp_pipe", b"RIFF": "webp_pipe"}
+
+
+def _picture(path: Path) -> str | None:
+    """The container of what FFmpeg would take for one of a sequence, whose other files it seeks.
+
+    It does so with every JPEG, and with other pictures where ``%d`` stands in the path.
+    """
     with path.open("rb") as file:
-        return file.read(3) == b"\xff\xd8\xff"
+        begin = file.read(12)
+    if begin.startswith(b"\xff\xd8\xff"):
+        return "jpeg_pipe"
+    if "%" not in str(path.absolute()) or (begin[:4] == b"RIFF" and begin[8:] != b"WEBP"):
+        return None
+    return next((name for magic, name in _PICTURES.items() if begin.startswith(magic)), None)
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -90,8 +101,13 @@ def strict(stream: VideoStream) -> None:
     stream.thread_type = "AUTO"
     stream.codec_context.options = {
         "err_detect": "explode",
-        "max_pixels": str(PIXELS.value),
+        "max_pixels": decoded_pixels(),
     }
+
+
+def decoded_pixels() -> str:
+    """The limit on pixels as decoders take it: they count the edges that they add, too."""
+    return str(PIXELS.value * 5 // 4)
 
 
 def earliest(container: InputContainer) -> Fraction:

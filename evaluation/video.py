@@ -24,6 +24,7 @@ from evaluation import limits
 from evaluation.audio import Audio, read_audio
 from evaluation.opening import (
     VideoError,
+    decoded_pixels,
     earliest,
     open_container,
     plain,
@@ -293,7 +294,7 @@ def rotation_of(path: Path) -> int:
     rotation = None
     with open_container(path) as container:
         stream = video_stream(container, path)
-        stream.codec_context.options = {"max_pixels": str(limits.PIXELS.value)}
+        stream.codec_context.options = {"max_pixels": decoded_pixels()}
         try:
             for frame in container.decode(stream):
                 rotation = int(frame.rotation) % 360

@@ -55,7 +55,8 @@ def compare(
         results: Of the run.
         ledger: Published numbers.
         system: As papers write it, in any spelling (``iplap`` is ``IP-LAP``).
-        generator: Its row in the run; the row that is spelled alike if not given.
+        generator: Its row in the run; if not given, the row that is spelled alike, or the only one
+            that ends so (``hdtf-mini-iplap``).
         benchmark: Of the ledger; the run's data set, spelled alike, if not given.
 
     Returns:
@@ -120,6 +121,9 @@ def _families(results: Results, generator: str) -> dict[str, list[Estimate]]:
 
 def _row(results: Results, name: str) -> str:
     alike = [g for g in results.generators if g == name or _plain(g) == _plain(name)]
+    ending = [g for g in results.generators if _plain(g).endswith(_plain(name))]
+    if not alike and len(ending) == 1:
+        alike = ending
     if not alike:
         known = ", ".join(results.generators)
         raise NothingToCompareError(f"the run has no row {name!r}; give one with --row: {known}")

@@ -91,7 +91,7 @@ def test_a_folder_is_certified_and_its_tables_grey_what_is_noise(
     assert marks["old", "psnr"] == ("second", True)
     other = talkbench("report", "table", "--certificate", "run/results.json")
     assert other.returncode == 2
-    assert "results.json lacks" in other.stderr
+    assert "results.json is no certificate, or a damaged one: dataset is not there" in other.stderr
 
 
 @pytest.mark.parametrize(

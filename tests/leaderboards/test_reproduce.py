@@ -103,6 +103,26 @@ class TestReproduce:
         found = compare(changed, [published], "iplap", benchmark="hdtf")
         assert found[0].verdict == "no interval"
 
+    def test_a_row_may_have_a_name_before_the_systems(self, run):
+        results = build(run)
+        for rows, found in (
+            (("hdtf-mini-iplap", "wav2lip"), "hdtf-mini-iplap"),
+            (("a-iplap", "b-iplap"), None),
+            (("a-iplap", "iplap"), "iplap"),
+        ):
+            names = dict(zip(results.generators, rows, strict=True))
+            estimates = {
+                (names[g], m): dataclasses.replace(e, generator=names[g])
+                for (g, m), e in results.estimates.items()
+            }
+            changed = dataclasses.replace(results, generators=rows, estimates=estimates)
+            if found is None:
+                with pytest.raises(NothingToCompareError, match="has no row 'iplap'"):
+                    compare(changed, read_ledger(), "iplap", benchmark="hdtf")
+            else:
+                made = compare(changed, read_ledger(), "iplap", benchmark="hdtf")
+                assert {c.measured.generator for c in made} == {found}
+
     @pytest.mark.parametrize(
         ("system", "more", "said"),
         [
