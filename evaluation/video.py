@@ -8,6 +8,7 @@ container says so.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import repeat
@@ -130,12 +131,9 @@ def probe(path: Path) -> VideoInfo:
 def has_audio(path: Path) -> bool:
     """Whether the file opens and has an audio stream."""
     if path.suffix.lower() in (".m4v", ".mov", ".mp4"):  # its header says, without a look further
-        try:
-            with av.open(str(path), options={"probesize": "32"}) as container:
-                if "mp4" in container.format.name:
-                    return bool(container.streams.audio)
-        except (OSError, FFmpegError):
-            pass
+        with suppress(VideoError), open_container(path, look=32) as container:
+            if "mp4" in container.format.name:
+                return bool(container.streams.audio)
     try:
         with open_container(path) as container:
             return bool(container.streams.audio)

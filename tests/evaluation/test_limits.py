@@ -22,7 +22,7 @@ from evaluation.records import Record, _checked
 from evaluation.sound import read_sound
 from evaluation.split_manifest import SCHEMA, read_split
 from evaluation.store import KeptTrack, TrackStore
-from evaluation.video import FrameReader, VideoError, probe, read_audio
+from evaluation.video import FrameReader, VideoError, has_audio, probe, read_audio
 
 
 def h264(path: Path, frames: int = 6, *, size=(64, 48), times=lambda i: i * 40) -> Path:
@@ -64,14 +64,32 @@ def test_a_list_of_other_files_is_not_opened(tmp_path):
         probe(clip)
 
 
+def test_whoever_reads_a_file_goes_by_the_list_of_containers(tmp_path, monkeypatch):
+    """A look at the header alone, too: opening is what follows a list of files."""
+    opened, real = [], av.open
+
+    def watched(*arguments, **options):
+        opened.append(options.get("container_options", {}))
+        return real(*arguments, **options)
+
+    h264(tmp_path / "private.mp4")
+    clip = tmp_path / "clip.mp4"
+    clip.write_text("ffconcat version 1.0\nfile private.mp4\n")
+    monkeypatch.setattr(av, "open", watched)
+    assert not has_audio(clip)
+    assert not has_audio(tmp_path / "private.mp4")
+    assert read_audio(tmp_path / "private.mp4") is None
+    assert len(opened) == 4
+    assert all("concat" not in o["format_whitelist"] for o in opened)
+
+
 @pytest.mark.parametrize("kind", ["png", "jpg", "bmp", "webp"])
 def test_a_picture_is_one_frame_and_its_name_no_pattern(tmp_path, kind):
     for name, shade in (("face1", 10), ("face%d", 200)):
         cv2.imwrite(str(tmp_path / f"{name}.{kind}"), np.full((48, 64, 3), shade, np.uint8))
-    if kind == "jpg":
-        (frames,) = FrameReader(tmp_path / "face%d.jpg")
-        assert frames.shape == (1, 48, 64, 3)
-        assert abs(int(frames.mean()) - 200) <= 1
+    (frames,) = FrameReader(tmp_path / f"face%d.{kind}")
+    assert frames.shape == (1, 48, 64, 3)
+    assert abs(int(frames.mean()) - 200) <= 1
     assert decoded(tmp_path / f"face1.{kind}") == 1
 
 
