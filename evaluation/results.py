@@ -18,7 +18,7 @@ from evaluation.floors import CERTIFICATE, Floors
 from evaluation.generate import costs
 from evaluation.manifest import MANIFEST, read_manifest
 from evaluation.plan import UnusableInputError
-from evaluation.ranking import MIN_SPEAKERS, Mark, Ranking, marked, marks, rank
+from evaluation.ranking import Mark, Ranking, marked, marks, rank
 from evaluation.records import SCHEMA, Record, RecordLog
 from evaluation.registry import load_metrics
 from evaluation.run import RECORDS
@@ -28,8 +28,6 @@ from evaluation.store import TrackStore, write_json
 from metrics import Direction, Metric, UnscorableError
 
 RESULTS = "results.json"
-
-MIN_SPEAKERS_FOR_TIES = MIN_SPEAKERS
 
 
 @dataclass(frozen=True, kw_only=True)

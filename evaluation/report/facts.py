@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.ranking import trained_on
+from evaluation.ranking import MIN_SPEAKERS, trained_on
 from evaluation.report.cells import lay_out
 from evaluation.report.layout import NEAR, OPTIMISED, Column, Layout
 from evaluation.report.numbers import number
 from evaluation.report.words import count, ordinal, printable
-from evaluation.results import MIN_SPEAKERS_FOR_TIES, Results
+from evaluation.results import Results
 from evaluation.stats import LEVEL
 from metrics import MetricSpec
 from metrics.assets import ASSETS
@@ -191,9 +191,8 @@ def _remarks(results: Results, layout: Layout) -> list[str]:
         among = "systems" if systems else "anchors"
         rule = (
             "those that paired differences cannot tell apart share a mark"
-            if len({s["speaker"] for s in results.manifest["samples"].values()})
-            >= MIN_SPEAKERS_FOR_TIES
-            else f"by value, since fewer than {MIN_SPEAKERS_FOR_TIES} speakers tell no rows apart"
+            if len({s["speaker"] for s in results.manifest["samples"].values()}) >= MIN_SPEAKERS
+            else f"by value, since fewer than {MIN_SPEAKERS} speakers tell no rows apart"
         )
         found.append(f"Best and second are marked among {among} with every clip scored; {rule}")
     if layout.near:

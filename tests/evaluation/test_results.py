@@ -8,8 +8,9 @@ import pytest
 
 from evaluation.finished import FinishedVideos
 from evaluation.plan import Plan, UnusableInputError
+from evaluation.ranking import MIN_SPEAKERS
 from evaluation.registry import load_metrics
-from evaluation.results import MIN_SPEAKERS_FOR_TIES, build
+from evaluation.results import build
 from evaluation.run import execute
 from evaluation.sample import Sample
 from evaluation.suite import Suite
@@ -94,7 +95,7 @@ def marks(results):
 
 
 def test_few_speakers_are_marked_by_value(results):
-    assert MIN_SPEAKERS_FOR_TIES > 3
+    assert MIN_SPEAKERS > 3
     found = results(a=[10, 20, 30], b=[11, 19, 31], c=[9, 9, 9])
     assert marks(found) == {"a": "second", "b": "best", "c": ""}
 
