@@ -96,7 +96,10 @@ def _differences(layout: Layout) -> str:
     return "\n\n".join(
         [
             f"## Differences to {escape(layout.baseline)}",
-            "On the clips that both have. Better and worse where the interval leaves zero out.",
+            (
+                "On the clips that both have. Better and worse where the interval leaves zero out, "
+                "each difference by itself: ranks ask that all pairs hold together."
+            ),
             _table(heads, rows),
         ]
     )
