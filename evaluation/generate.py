@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.cost import Cost, cost_of, watched
+from evaluation.file_state import State, state_of
 from evaluation.generator import GenerationError, Generator, lacking, made
 from evaluation.limits import parsed_json, text_of
 from evaluation.machine import MachineError, machine_error
@@ -196,13 +197,13 @@ def _key(generator: Generator, sample: Sample, seed: int) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Lower-case hex; read again only when size or time of the file changed."""
-    stat = path.stat()
-    return _sha256(path, stat.st_size, stat.st_mtime_ns)
+    """Lower-case hex; read again only when the file changed."""
+    state = state_of(path)
+    return sha256_of(path) if state is None else _sha256(path, state)
 
 
 @functools.lru_cache(maxsize=65536)
-def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
+def _sha256(path: Path, _state: State) -> str:
     return sha256_of(path)
 
 

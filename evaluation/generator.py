@@ -95,6 +95,15 @@ class Generator(Protocol):
 
 
 @runtime_checkable
+class HasVideos(Protocol):
+    """A generator whose videos lie elsewhere and are never made may have this, too."""
+
+    def video_of(self, sample: Sample) -> Path | None:
+        """Where the video of a sample is to lie; None where it has none. Nothing is opened."""
+        ...
+
+
+@runtime_checkable
 class Needy(Protocol):
     """A generator that needs more than assets may have this, too."""
 

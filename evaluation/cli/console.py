@@ -288,8 +288,11 @@ def finish(
     """
     from evaluation.report import FORMATS, print_table, write_report
     from evaluation.results import build, write_results
+    from evaluation.settled import forget
 
     results = build(root, baseline)
+    if results.gone:
+        forget(root)  # the table says that going on makes them again
     write_results(root, results)
     with unit_bar() as told:
         write_report(root, results, root / "report", FORMATS, told=told)

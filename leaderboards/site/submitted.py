@@ -168,7 +168,7 @@ def _of(
         results=results,
         groups=groups_of_results(results),
         table=table,
-        csv=estimates_csv(results),
+        csv="".join(estimates_csv(results)),
     )
 
 
