@@ -49,21 +49,6 @@ def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int)
         MachineError: The disk is full or read-only.
     """
     spec = generator.spec
-    for name in spec.assets:
-        try:
-            locate(name)
-        except KeyError:
-            reason = f"generator {spec.name} needs {name!r}, which is not in the asset table"
-            return Generated(None, "unavailable", reason)
-        except (AssetMissingError, AssetCorruptError) as error:
-            return Generated(None, "unavailable", f"generator {spec.name}: {error}")
-    try:
-        missing = lacking(generator)
-    except Exception as error:  # noqa: BLE001 - foreign code
-        missing = [f"what it lacks cannot be told: {_named(error)}"]
-    if missing:
-        reason = f"generator {spec.name} lacks {'; '.join(missing)}"
-        return Generated(None, "unavailable", reason)
     out = video_path(videos, spec.name, sample.id)
     note = out.with_suffix(".json")
     try:
@@ -71,6 +56,9 @@ def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int)
         remembered = _remembered(note, key, out)
         if remembered is not None:
             return remembered
+        missing = _missing(generator)
+        if missing:
+            return Generated(None, "unavailable", missing)
         out.parent.mkdir(parents=True, exist_ok=True)
         return _make(generator, sample, seed, out, note, key)
     except MachineError:
@@ -80,6 +68,23 @@ def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int)
         if isinstance(known, MachineError):
             raise known from error
         return Generated(None, "failed", f"generation failed: {error}")
+
+
+def _missing(generator: Generator) -> str:
+    """Why it cannot make anything on this machine, or nothing."""
+    spec = generator.spec
+    for name in spec.assets:
+        try:
+            locate(name)
+        except KeyError:
+            return f"generator {spec.name} needs {name!r}, which is not in the asset table"
+        except (AssetMissingError, AssetCorruptError) as error:
+            return f"generator {spec.name}: {error}"
+    try:
+        missing = lacking(generator)
+    except Exception as error:  # noqa: BLE001 - foreign code
+        missing = [f"what it lacks cannot be told: {_named(error)}"]
+    return f"generator {spec.name} lacks {'; '.join(missing)}" if missing else ""
 
 
 def _make(
