@@ -67,13 +67,13 @@ class Wanting:
     """A metric whose weights may be missing."""
 
     extractors = ()
-    there = False
+    there, version = False, "1"
 
     @property
     def spec(self):
         return MetricSpec(
             name="wanting",
-            version="1",
+            version=self.version,
             title="Wanting",
             direction="lower",
             protocol={"rule": "a test's"},
@@ -188,6 +188,23 @@ def features_gone(root):
     shutil.rmtree(root / "run" / "tracks" / record.generated_sha256[:2] / record.generated_sha256)
 
 
+def features_spoilt(root):
+    record = next(
+        r for r in RecordLog(root / "run" / "records.jsonl").read() if r.sample == "b_000"
+    )
+    (path,) = (root / "run" / "tracks").glob(f"*/{record.generated_sha256}/*.npz")
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def of_another_video(root):
+    """A line in which a record rests on another file than the one that is there."""
+    path = root / "run" / "records.jsonl"
+    row = next(r for r in map(json.loads, path.read_text().splitlines()) if r["sample"] == "b_000")
+    del row["check"]
+    with path.open("a") as file:
+        file.write(json.dumps(row | {"generated_sha256": "0" * 64}) + "\n")
+
+
 def touched(root):
     """All units hear of it: it is the other speaker's speech of a's clips, and its own reference
     hears theirs."""
@@ -217,6 +234,8 @@ EVERY = {(g, s) for g in ("mine", "ground-truth") for s in NAMES}
         (unlinked, {("mine", "b_000")}, 2),
         (unrecorded, {("mine", "b_000")}, 1),
         (features_gone, {("mine", "b_000")}, 1),
+        (features_spoilt, {("mine", "b_000")}, 1),
+        (of_another_video, {("mine", "b_000")}, 1),
         (touched, EVERY, 0),
         (spoilt, EVERY, 0),
         (forgotten, EVERY, 0),
@@ -243,7 +262,7 @@ def test_a_file_of_this_moment_is_looked_at_again(finished):
 
 
 class Meddling:
-    """A metric while which a file is touched."""
+    """A metric that touches a file, once."""
 
     spec = MetricSpec(
         name="meddling",
@@ -259,7 +278,9 @@ class Meddling:
         self.path = path
 
     def measure(self, inputs):
-        self.path.touch()
+        if self.path is not None:
+            self.path.touch()
+            self.path = None
         return Measurement.of_frames(np.zeros(len(inputs.generated.frames)))
 
     def aggregate(self, measurements):
@@ -313,7 +334,10 @@ def test_what_failed_or_lacked_something_is_asked_again(finished, fine_clock):
     assert looked_at(plan, run) == (set(), 0)
     units, added = looked_at(plan, run, retry_failed=True)
     assert (units, added) == ({("mine", "b_000")}, 2)
-    # Another card, another version, another seed: other questions.
+    wanting.version = "2"
+    assert looked_at(plan, run)[1] == 6
+    fine_clock()
+    assert looked_at(plan, run) == (set(), 0)
     assert len(looked_at(plan_of(finished, metrics=("psnr", wanting, "ssim")), run)[0]) == 6
 
 
