@@ -1,5 +1,6 @@
 """What is complete and unchanged is not looked at again, and everything else is."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -197,12 +198,14 @@ def features_spoilt(root):
 
 
 def of_another_video(root):
-    """A line in which a record rests on another file than the one that is there."""
+    """Lines in which records rest on another file than the one that is there."""
     path = root / "run" / "records.jsonl"
-    row = next(r for r in map(json.loads, path.read_text().splitlines()) if r["sample"] == "b_000")
-    del row["check"]
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
     with path.open("a") as file:
-        file.write(json.dumps(row | {"generated_sha256": "0" * 64}) + "\n")
+        for row in rows:
+            if row["generator"] != "ground-truth" and row["sample"] == "b_000":
+                del row["check"]
+                file.write(json.dumps(row | {"generated_sha256": "0" * 64}) + "\n")
 
 
 def touched(root):
@@ -235,7 +238,7 @@ EVERY = {(g, s) for g in ("mine", "ground-truth") for s in NAMES}
         (unrecorded, {("mine", "b_000")}, 1),
         (features_gone, {("mine", "b_000")}, 1),
         (features_spoilt, {("mine", "b_000")}, 1),
-        (of_another_video, {("mine", "b_000")}, 1),
+        (of_another_video, {("mine", "b_000")}, 2),
         (touched, EVERY, 0),
         (spoilt, EVERY, 0),
         (forgotten, EVERY, 0),
@@ -341,6 +344,48 @@ def test_what_failed_or_lacked_something_is_asked_again(finished, fine_clock):
     assert len(looked_at(plan_of(finished, metrics=("psnr", wanting, "ssim")), run)[0]) == 6
 
 
+class Versioned:
+    """Finished videos of a system that has versions."""
+
+    version = "1"
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    @property
+    def spec(self):
+        return GeneratorSpec(
+            name="versioned", version=self.version, kind="system", about="a test's"
+        )
+
+    def video_of(self, sample):
+        return self.folder / f"{sample.id}.mp4"
+
+    def generate(self, sample, out, seed):
+        return self.video_of(sample)
+
+
+def test_another_question_is_looked_at(finished, fine_clock, monkeypatch):
+    versioned, run = Versioned(finished / "mine"), finished / "run"
+    plan = plan_of(finished, [versioned])
+    fine_clock()
+    assert looked_at(plan, run)[1] == 3
+    assert looked_at(plan, run) == (set(), 0)
+    whole = {("versioned", name) for name in NAMES}
+    versioned.version = "2"
+    assert looked_at(plan, run) == (whole, 3)
+    other = [dataclasses.replace(s, lacks={"face": "none"}) for s in plan.samples]
+    assert looked_at(dataclasses.replace(plan, samples=tuple(other)), run) == (whole, 0)
+    assert looked_at(plan, run) == (whole, 0)  # the last answer is kept, and no other
+    assert looked_at(plan, run) == (set(), 0)
+    of_another_video(finished)
+    assert looked_at(plan, run) == ({("versioned", "b_000")}, 1)
+    fine_clock()
+    assert looked_at(plan, run) == (set(), 0)
+    monkeypatch.setattr("evaluation.settled.talkbench_version", lambda: "another")
+    assert looked_at(plan, run) == (whole, 0)
+
+
 def test_sound_is_asked_for_once(finished, fine_clock, monkeypatch, tmp_path):
     monkeypatch.setenv("TALKBENCH_CACHE", str(tmp_path / "cache"))
     data = finished / "data"
@@ -350,10 +395,10 @@ def test_sound_is_asked_for_once(finished, fine_clock, monkeypatch, tmp_path):
         "evaluation.sound_memory.has_audio", lambda path: opened.append(path) or has_audio(path)
     )
 
-    def ask():
+    def ask(of=files):
         opened.clear()
         with remembered_sound(data) as has_sound:
-            return [has_sound(path) for path in files]
+            return [has_sound(path) for path in of]
 
     with monkeypatch.context() as coarse:
         coarse.setattr(file_state, "GRAIN_NS", 10**12)
@@ -368,7 +413,11 @@ def test_sound_is_asked_for_once(finished, fine_clock, monkeypatch, tmp_path):
     fine_clock()
     assert ask() == [False, True, True]
     assert opened == [files[0]]
+    files[0].touch()
+    fine_clock()
+    assert ask(files[:1]) == [False]
     assert ask() == [False, True, True]
+    assert opened == []
     (memory,) = (cache_root() / "sound").iterdir()
     for spoilt in (b"{", b"[]", memory.read_bytes().replace(b"PyAV", b"Other")):
         memory.write_bytes(spoilt)
