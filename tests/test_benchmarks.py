@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,8 +35,9 @@ def parts():
     """The modules: ``benchmarks`` is installed nowhere."""
     with pytest.MonkeyPatch.context() as here:
         here.syspath_prepend(str(ROOT))
-        from benchmarks import spending, tables
-    return spending, tables
+        from benchmarks import cli, resume, spending, tables
+
+        yield SimpleNamespace(main=cli.main, resume=resume, spending=spending, tables=tables)
 
 
 def is_png(path):
@@ -45,49 +48,79 @@ def cells(line):
     return [c.strip() for c in line.strip("|").split(" | ")]
 
 
-def test_a_kind_that_fails_stops_no_other(tmp_path):
-    """And the one that goes on prints a table and keeps it with the machine and a plot."""
-    (tmp_path / "data").mkdir()
+@pytest.fixture(scope="module")
+def everything(data, asset, tmp_path_factory):
+    """``all`` with a kind that works between two that do not, and what it left."""
+    asset("lpips-alex")
+    folder = tmp_path_factory.mktemp("bench")
+    (folder / "clone").mkdir()
     done = bench(
-        *("all", "--quick", "--only", "workers", "--only", "resume", "--only", "iplap"),
-        *("--data", tmp_path / "data", "--out", tmp_path / "out"),
+        *("all", "--quick", "--only", "wav2lip", "--only", "stages", "--only", "iplap"),
+        *("--iplap", folder / "clone", "--data", data / "hdtf_mini", "--out", folder / "out"),
         code=1,
     )
-    became = {
-        cells(line)[0]: cells(line)[1]
-        for line in done.stdout.split("became")[-1].split("\n")
-        if "|" in line
-    }
-    assert became["workers"] == "failed: exit code 2"
-    assert became["resume"] == "done"
-    assert became["iplap"].startswith("not run: --iplap DIR is a clone; git clone https")
-    assert "expected gt/*.mp4" in done.stderr
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["resume.json", "resume.png"]
-    assert is_png(tmp_path / "out" / "resume.png")
+    return done, folder / "out"
 
-    kept = json.loads((tmp_path / "out" / "resume.json").read_text())
+
+@pytest.mark.data
+@pytest.mark.assets
+def test_a_kind_that_fails_stops_no_other(everything):
+    done, out = everything
+    lines = done.stdout.split("became")[-1].splitlines()
+    became = {cells(line)[0]: cells(line)[1] for line in lines if line.startswith("|")}
+    assert became["stages"] == "done"
+    assert became["iplap"] == "failed: exit code 2"
+    assert became["wav2lip"].startswith("not run: --wav2lip DIR is a clone; git clone https")
+    assert "no clone of IP_LAP" in done.stderr
+    assert sorted(p.name for p in out.iterdir()) == ["stages.json", "stages.png"]
+
+
+@pytest.mark.data
+@pytest.mark.assets
+def test_what_is_measured_is_kept_with_the_machine_and_a_plot(everything):
+    done, out = everything
+    assert is_png(out / "stages.png")
+    kept = json.loads((out / "stages.json").read_text())
     assert kept["quick"]
-    assert kept["options"] == {"clips": [20, 100], "cards": ["psnr"], "rounds": 1}
+    assert kept["options"]["every"] == 50
+    assert kept["options"]["cards"] == ["psnr", "lpips@alex-0.1"]
     assert kept["machine"]["cpu"]
     assert kept["machine"]["threads"] == os.environ["OMP_NUM_THREADS"]
+    assert kept["machine"]["device"] == "cpu"
     assert kept["machine"]["packages"]["torch"]
     assert len(kept["load"]["before"]) == len(kept["load"]["after"]) == 3
-    assert kept["command"].startswith("python -m benchmarks resume")
-    first, second = kept["rows"]
-    assert [r["clips"] for r in (first, second)] == [20, 100]
-    assert (first["records"], second["records"]) == (40, 200)
-    took = [row["rounds"]["resume"][0]["cpu"] for row in kept["rows"]]
-    times = second["a clip's CPU, times the first row's"]["median"]
-    assert times == pytest.approx((took[1] / 100) / (took[0] / 20))
-    assert [r["resume CPU s"] for r in (first, second)] == took
+    assert kept["command"].startswith("python -m benchmarks stages")
 
     # What was kept is what was printed.
-    again = bench("table", tmp_path / "out" / "resume.json").stdout
+    again = bench("table", out / "stages.json").stdout
     assert "not to be quoted" in again
     assert again.strip() in done.stdout
-    table = [line for line in again.split("\n") if line.startswith("|")]
-    assert cells(table[0])[0] == "clips"
-    assert cells(table[3])[:2] == ["100", "200"]
+    table = [cells(line) for line in again.splitlines() if line.startswith("|")]
+    assert table[0][:4] == ["part", "s", "bare networks s", "times the networks"]
+    assert table[2][0] == "card psnr"
+    assert table[2][2:4] == [DASH, DASH]
+
+
+@pytest.mark.data
+@pytest.mark.assets
+def test_stages_add_up_to_the_command(everything):
+    _, out = everything
+    rows = {
+        row["part"].split(":")[0]: row
+        for row in json.loads((out / "stages.json").read_text())["rows"]
+    }
+    inside = ("generate", "decode", "extract", "measure", "write")
+    assert rows["the unit"]["s"] == pytest.approx(sum(rows[part]["s"] for part in inside))
+    parts = ("start", "the unit", "end")
+    assert rows["the whole command"]["s"] == pytest.approx(
+        sum(rows[part]["s"] for part in parts), abs=0.02
+    )
+    assert rows["card psnr"]["times the networks"] is None
+    network = rows["card lpips@alex-0.1"]["bare networks s"]
+    assert network > 0
+    for part in ("card lpips@alex-0.1", "the unit", "the whole command"):
+        assert rows[part]["bare networks s"] == network
+        assert rows[part]["times the networks"]["median"] == rows[part]["s"] / network
 
 
 @pytest.mark.data
@@ -111,46 +144,34 @@ def test_official_scripts_are_held_against_ours(data, tmp_path):
     assert together["ours peak MB"] > 50
 
 
-@pytest.mark.data
-@pytest.mark.assets
-def test_stages_add_up_to_the_command(data, tmp_path, asset):
-    asset("lpips-alex")
-    bench("stages", "--quick", "--data", data / "hdtf_mini", "--out", tmp_path)
-    assert is_png(tmp_path / "stages.png")
-    rows = {
-        row["part"].split(":")[0]: row
-        for row in json.loads((tmp_path / "stages.json").read_text())["rows"]
-    }
-    inside = ("generate", "decode", "extract", "measure", "write")
-    assert rows["the unit"]["s"] == pytest.approx(sum(rows[part]["s"] for part in inside))
-    parts = ("start", "the unit", "end")
-    assert rows["the whole command"]["s"] == pytest.approx(
-        sum(rows[part]["s"] for part in parts), abs=0.02
-    )
-    assert rows["card psnr"]["times the networks"] is None
-    network = rows["card lpips@alex-0.1"]["bare networks s"]
-    assert network > 0
-    for part in ("card lpips@alex-0.1", "the unit", "the whole command"):
-        assert rows[part]["bare networks s"] == network
-        assert rows[part]["times the networks"]["median"] == rows[part]["s"] / network
-
-
-def test_what_cannot_be_measured_is_told_before(tmp_path):
-    asked = (
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
         (("stages", "--cards", "psnr,niqe"), "the networks of niqe are not known here"),
-        (("iplap", "--official", tmp_path), "no clone of IP_LAP; git clone https://"),
-        (("wav2lip", "--official", tmp_path), "no clone of Wav2Lip; git clone https://"),
+        (("iplap", "--official", "."), "no clone of IP_LAP; git clone https://"),
+        (("wav2lip", "--official", "."), "no clone of Wav2Lip; git clone https://"),
+        (("workers", "--data", "."), "expected gt/*.mp4, and beside it a folder a system"),
         (("resume", "--clips", "10,0"), "expected 1 or more, got 0"),
-    )
-    for words, said in asked:
-        told = bench(*words, code=2).stderr
-        assert said in " ".join(told.split())
-
-
-def test_a_file_that_is_no_result_is_refused(tmp_path):
+        (("table", "old.json"), "old.json: not what a benchmark wrote"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before(parts, tmp_path, monkeypatch, words, said):
     (tmp_path / "old.json").write_text('{"kind": "official", "rows": []}')
-    told = bench("table", tmp_path / "old.json", code=2).stderr
-    assert "old.json: not what a benchmark wrote" in " ".join(told.split())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TALKBENCH_DEVICE", "cpu")
+    done = CliRunner().invoke(parts.main, words)
+    assert done.exit_code == 2, done.output
+    assert said in " ".join(done.stderr.split())
+
+
+def test_a_run_for_resuming_is_done(parts, talkbench, records_of, tmp_path):
+    words = parts.resume.finished_run(tmp_path, 3, ["psnr"])
+    before = records_of(tmp_path / "run")
+    assert [r["value"] for r in before] != []
+    done = talkbench(*words[words.index("run") :])
+    assert done.returncode == 0, done.stderr
+    assert records_of(tmp_path / "run") == before
+    assert len(before) == 3 * 2
 
 
 seconds = st.floats(0.01, 1000)
@@ -158,7 +179,7 @@ seconds = st.floats(0.01, 1000)
 
 @given(st.lists(st.tuples(seconds, seconds), min_size=1, max_size=7))
 def test_ratios_are_those_of_the_medians_and_lie_between_the_rounds(parts, pairs):
-    spending, _ = parts
+    spending = parts.spending
     above, below = ([p[i] for p in pairs] for i in (0, 1))
     found = spending.ratio(above, below)
     assert found["median"] == median(above) / median(below)
@@ -170,7 +191,7 @@ def test_ratios_are_those_of_the_medians_and_lie_between_the_rounds(parts, pairs
 
 
 def test_sides_come_in_turn(parts):
-    spending, _ = parts
+    spending = parts.spending
     order = []
 
     def side(name, step):
@@ -191,7 +212,7 @@ def test_sides_come_in_turn(parts):
 
 
 def test_cells_read_as_printed(parts):
-    _, tables = parts
+    tables = parts.tables
     shown = {
         1234.5: "1,234",
         99.96: "100",
