@@ -7,6 +7,8 @@ the landmark generator on one window, then the renderer on 25 references. Ours d
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 import types
 import warnings
@@ -60,7 +62,8 @@ def iplap(official: Path, frames: int, rounds: int) -> list[Row]:
     from method import pipeline
 
     torch.manual_seed(0)
-    generator, renderer = _official_models(official)
+    with contextlib.redirect_stdout(io.StringIO()):  # its loss says which network it is
+        generator, renderer = _official_models(official)
     ours = pipeline.Models(
         method.load_landmark_generator(generator.state_dict()).to(device()),
         method.load_renderer(renderer.state_dict()).to(device()),

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.spending import ROUNDS
 from benchmarks.tables import Row, cell
 
+_LINEAR = 10  # times the shortest: up to there one axis from zero shows all
 OURS, OTHER, GREY = "#0072B2", "#D55E00", "#767676"
 _STYLE = {
     "font.size": 9,
@@ -52,7 +53,9 @@ def save(draw: Callable[[Any], None], title: str, path: Path) -> None:
 
 
 def sides(figure: Any, rows: Sequence[Row], name: str) -> None:
-    """Seconds of two sides on a logarithmic axis, a point a round; the ratio at the right.
+    """Seconds of two sides, a point a round, and their ratio at the right.
+
+    The axis begins at zero, or is logarithmic where rows are far apart.
 
     Args:
         figure: To draw on.
@@ -77,11 +80,16 @@ def sides(figure: Any, rows: Sequence[Row], name: str) -> None:
             xycoords=("axes fraction", "data"),
             va="center",
         )
-    ax.set(xscale="log", xlabel="seconds by the clock", ylim=(len(rows) - 0.5, -0.5))
+    ax.set(xlabel="seconds by the clock", ylim=(len(rows) - 0.5, -0.5))
     ax.set_yticks(range(len(rows)), [str(row[name]) for row in rows])
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    seconds = [row[side] for row in rows for side in ("official s", "ours s")]
+    if max(seconds) < _LINEAR * min(seconds):
+        ax.set_xlim(left=0)
+    else:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-    ax.xaxis.set_minor_locator(NullLocator())
     ax.annotate(
         "times faster", (1.01, 1.0), xycoords="axes fraction", va="bottom", color=GREY, fontsize=8
     )
@@ -107,4 +115,5 @@ def curves(ax: Any, x: Sequence[float], columns: dict[str, Sequence[Any]], head:
     ax.set(title=head)
     ax.set_xticks(x, [f"{v:,}" for v in x])
     ax.set_ylim(0, 1.15 * max(ax.get_ylim()[1], 1e-9))
-    ax.legend(fontsize=8)
+    if len(ax.get_legend_handles_labels()[1]) > 1:
+        ax.legend(fontsize=8)
