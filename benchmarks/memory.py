@@ -14,7 +14,7 @@ from benchmarks.frame import Words, kind, rounds, size
 from benchmarks.spending import ROUNDS, Spent, as_json, over_rounds, progress, spent, talkbench
 from benchmarks.tables import Row
 
-CARDS = "psnr,ssim,lpips,fid,csim"
+CARDS = "psnr,ssim,lpips,fid,csim,psnr@mouth"
 
 
 def _draw(figure: Any, rows: Sequence[Row]) -> None:
