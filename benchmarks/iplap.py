@@ -154,7 +154,8 @@ def _official_frame(generator: Any, renderer: Any, given: dict[str, Tensor]) -> 
             given["ref_sketches"],
             given["mels"][:, 2].unsqueeze(0),
         )
-    return face.cpu().numpy()
+    found: np.ndarray = face.cpu().numpy()
+    return found
 
 
 def _our_frame(models: Any, given: dict[str, Tensor], references: Any) -> np.ndarray:
@@ -166,4 +167,5 @@ def _our_frame(models: Any, given: dict[str, Tensor], references: Any) -> np.nda
         face, _ = models.renderer.render(
             given["face"][:, 0], given["sketches"], references, given["mels"][:, 2]
         )
-    return face.cpu().numpy()
+    found: np.ndarray = face.cpu().numpy()
+    return found

@@ -13,8 +13,17 @@ from evaluation.calibration.packages import installed_version
 from evaluation.environment import describe
 
 # What the official sides are made of; ours is in what every run records.
-_OTHERS = ("scikit-image", "piq", "pytorch-msssim", "lpips", "pytorch-fid", "dlib-bin", "cpbd")
-_OTHERS += ("librosa", "torchvision")
+_OTHERS = (
+    "scikit-image",
+    "piq",
+    "pytorch-msssim",
+    "lpips",
+    "pytorch-fid",
+    "dlib-bin",
+    "cpbd",
+    "librosa",
+    "torchvision",
+)
 
 
 def described() -> dict[str, Any]:

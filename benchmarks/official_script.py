@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from evaluation.calibration import official
+from evaluation.calibration.packages import need
 from metrics import Frames
 from metrics.assets import locate
 
@@ -24,13 +25,14 @@ Computed = Callable[[Frames, Frames], float]
 
 def decode(path: Path, every: int) -> Frames:
     """Frames 0, N, 2N, ... as uint8 RGB."""
-    capture, frames, index = cv2.VideoCapture(str(path)), [], 0
+    capture, index = cv2.VideoCapture(str(path)), 0
+    frames: list[Frames] = []
     while True:
         ok, frame = capture.read()
         if not ok:
             return np.stack(frames)
         if index % every == 0:
-            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+            frames.append(np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8))
         index += 1
 
 
@@ -98,12 +100,10 @@ def on_device(device: str) -> None:
     """
     if device == "cpu":
         return
-    from evaluation.calibration import inception_sets  # which imports torch, as not every card does
-
     planes, network = official._planes, official._official_lpips
     official._planes = lambda frames, **how: planes(frames, **how).to(device)
     official._official_lpips = lambda net: network(net).to(device)
-    score = inception_sets.need("pytorch_fid.fid_score")
+    score = need("pytorch_fid.fid_score")
     whole = score.calculate_fid_given_paths
     score.calculate_fid_given_paths = lambda paths, batch, _, width, **how: whole(
         paths, batch, device, width, **how

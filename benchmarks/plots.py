@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def save(draw: Callable[[Any], None], title: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(8, 3.4), layout="constrained")
         draw(figure)
         figure.suptitle(title, fontsize=11, x=0.01, ha="left")
@@ -101,7 +101,7 @@ def middle(value: Any) -> float:
     return float(value["median"] if isinstance(value, dict) else value)
 
 
-def curves(ax: Any, x: Sequence[float], columns: dict[str, Sequence[Any]], head: str) -> None:
+def curves(ax: Any, x: Sequence[float], columns: Mapping[str, Sequence[Any]], head: str) -> None:
     """Values against a size, from zero; where a cell has a least and a most, a bar between them."""
     for (label, cells), colour in zip(columns.items(), (OURS, OTHER, GREY), strict=False):
         y = [middle(c) for c in cells]

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -139,10 +140,14 @@ def _networks(
     sides = [np.concatenate(list(FrameReader(video, every))) for video in videos]
     found: dict[str, Callable[[], None]] = {}
     for make in dict.fromkeys(n for card in cards for n in NETWORKS.get(card, ())):
-        calls = [make(frames) for frames in sides]
-        found[make.__name__] = lambda calls=calls: [call() for call in calls]  # type: ignore[misc]
+        found[make.__name__] = partial(_each, [make(frames) for frames in sides])
         found[make.__name__]()
     return found
+
+
+def _each(calls: Sequence[Callable[[], None]]) -> None:
+    for call in calls:
+        call()
 
 
 def _scored(root: Path, system: str, cards: Sequence[str], every: int, run: Path) -> Run:

@@ -13,7 +13,6 @@ import io
 import subprocess
 import sys
 import tempfile
-import types
 import wave
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -96,16 +95,22 @@ def _cut(clip: Path, frames: int, folder: Path) -> tuple[Path, Path, np.ndarray]
     shots = np.concatenate(list(FrameReader(clip)))[:frames]
     samples = heard.samples[: round(16000 * len(shots) / info.fps)]
     video, sound = folder / "clip.mp4", folder / "sound.wav"
-    size = {"width": info.width, "height": info.height, "fps": info.fps}
-    with VideoWriter(video, **size, encoding=Encoding(crf=12), audio=Audio(samples, 16000)) as out:
-        out.add(shots)
+    with VideoWriter(
+        video,
+        width=info.width,
+        height=info.height,
+        fps=info.fps,
+        encoding=Encoding(crf=12),
+        audio=Audio(samples, 16000),
+    ) as writer:
+        writer.add(shots)
     with wave.open(str(sound), "wb") as out:
         out.setparams((1, 2, 16000, 0, "NONE", ""))
         out.writeframes((samples.clip(-1, 1) * 32767).astype("<i2").tobytes())
     return video, sound, shots
 
 
-def _imported(clone: Path, video: Path, sound: Path) -> types.ModuleType:
+def _imported(clone: Path, video: Path, sound: Path) -> Any:
     """inference.py, which reads its command line as it is imported."""
     from evaluation.calibration.packages import need
 
@@ -123,10 +128,9 @@ def _imported(clone: Path, video: Path, sound: Path) -> types.ModuleType:
             f"{clone}: its script cannot be imported: {error}. It needs librosa, tqdm and scipy: "
             "pip install 'talkbench[audio]' tqdm"
         ) from error
-    module: types.ModuleType = inference
-    module.device = device()
-    module.tqdm = lambda items, **_: items
-    return module
+    inference.device = device()
+    inference.tqdm = lambda items, **_: items
+    return inference
 
 
 @contextmanager

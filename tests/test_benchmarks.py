@@ -197,17 +197,17 @@ def test_sides_come_in_turn(parts):
     def side(name, step):
         def call():
             order.append(name)
-            return spending.Spent(wall=step * len(order), cpu=1.0)
+            return spending.Spent(wall=step * len(order) ** 2, cpu=1.0)
 
         return call
 
     took = spending.in_turn({"official": side("A", 2.0), "ours": side("B", 1.0)}, rounds=3)
     assert order == ["A", "B", "A", "B", "A", "B"]
-    assert [s.wall for s in took["official"]] == [2.0, 6.0, 10.0]
-    assert [s.wall for s in took["ours"]] == [2.0, 4.0, 6.0]
+    assert [s.wall for s in took["official"]] == [2.0, 18.0, 50.0]
+    assert [s.wall for s in took["ours"]] == [4.0, 16.0, 36.0]
     row = spending.versus(took)
-    assert (row["official s"], row["ours s"]) == (6.0, 4.0)
-    assert row["times faster"] == {"median": 1.5, "least": 1.0, "most": pytest.approx(10 / 6)}
+    assert (row["official s"], row["ours s"]) == (18.0, 16.0)
+    assert row["times faster"] == {"median": 18 / 16, "least": 0.5, "most": 50 / 36}
     assert "official GPU MB" not in row
 
 
