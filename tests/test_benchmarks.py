@@ -152,11 +152,13 @@ def test_official_scripts_are_held_against_ours(data, tmp_path):
         (("wav2lip", "--official", "."), "no clone of Wav2Lip; git clone https://"),
         (("workers", "--data", "."), "expected gt/*.mp4, and beside it a folder a system"),
         (("resume", "--clips", "10,0"), "expected 1 or more, got 0"),
-        (("table", "old.json"), "old.json: not what a benchmark wrote"),
+        (("table", "part.json"), "part.json: not what a benchmark wrote (KeyError: 'title')"),
+        (("table", "later.json"), "later.json: schema 2, expected 1"),
     ],
 )
 def test_what_cannot_be_done_is_told_before(parts, tmp_path, monkeypatch, words, said):
-    (tmp_path / "old.json").write_text('{"kind": "official", "rows": []}')
+    (tmp_path / "part.json").write_text('{"schema": 1, "kind": "official", "rows": []}')
+    (tmp_path / "later.json").write_text('{"schema": 2}')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TALKBENCH_DEVICE", "cpu")
     done = CliRunner().invoke(parts.main, words)
@@ -234,12 +236,12 @@ def test_cells_read_as_printed(parts):
 def test_a_watched_process_ends_as_it_does_alone(tmp_path):
     words = [sys.executable, "-m", "benchmarks.watched", tmp_path / "gpu", "evaluation.cli"]
     done = subprocess.run(
-        [*map(str, words), "card", "no-such-card"],
+        [*map(str, words), "no-such-command", "--help"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 2
-    assert "no-such-card" in done.stderr
+    assert "no command is called 'no-such-command'" in done.stderr
     assert not (tmp_path / "gpu").exists()
