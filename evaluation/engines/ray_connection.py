@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from evaluation.engines.base import EngineError
 from evaluation.engines.local import devices
 from evaluation.plan import UnusableInputError
 
@@ -38,7 +39,13 @@ except Exception as error:
 
 
 def package(*, alone: bool) -> Any:  # noqa: ANN401 - the module
-    """Ray, set up not to call home and, where it is ours alone, to listen on the loopback only.
+    """Ray, set up not to call home.
+
+    A cluster of ours alone listens on the loopback only, and nobody else on the machine can use it:
+    it has a token of its own, which is written nowhere. Ray would put one into the user's home.
+
+    Args:
+        alone: For such a cluster.
 
     Raises:
         UnusableInputError: It is not installed.
@@ -46,6 +53,9 @@ def package(*, alone: bool) -> Any:  # noqa: ANN401 - the module
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would call home
     if alone:  # whatever its name says, without this Ray listens on every interface
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        # Ray reads this when it is imported, and never again.
+        if "ray" not in sys.modules and not any(n.startswith("RAY_AUTH_") for n in os.environ):
+            os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
         import ray
     except ImportError as error:
@@ -107,21 +117,22 @@ def join(ray: Any, address: str) -> None:  # noqa: ANN401 - the module
 def begin(ray: Any, workers: int, gpus_per_worker: float) -> None:  # noqa: ANN401 - the module
     """Start a cluster on this machine, which ends with ``ray.shutdown``.
 
-    Others on the machine cannot use it: it has a token of its own, which is written nowhere.
-
     Raises:
+        EngineError: Ray cannot.
         UnusableInputError: It has no GPU, and is to give some.
     """
-    if not any(name.startswith("RAY_AUTH_") for name in os.environ):
-        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    with _sigterm_kept():
-        ray.init(
-            "local",
-            num_cpus=max(workers, os.cpu_count() or 1),
-            include_dashboard=False,
-            object_store_memory=_STORE_BYTES,
-            **QUIET,
-        )
+    try:
+        with _sigterm_kept():
+            ray.init(
+                "local",
+                num_cpus=max(workers, os.cpu_count() or 1),
+                include_dashboard=False,
+                object_store_memory=_STORE_BYTES,
+                **QUIET,
+            )
+    except (RuntimeError, ConnectionError, TimeoutError) as error:
+        last = str(error).strip().splitlines()[-1:]
+        raise EngineError(f"Ray starts no cluster here: {' '.join(last)}") from error
     there = ray.cluster_resources().get("GPU", 0)
     if gpus_per_worker > there:
         ray.shutdown()

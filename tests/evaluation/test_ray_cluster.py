@@ -194,6 +194,7 @@ about = "takes its time"
 trained_on = []
 optimises = []
 folder = "."
+environment = { python = "PYTHON" }
 command = ["sleep", "100"]
 licence = { code = "MIT", weights = "none" }
 output = { fps = 25, size = "same", frames = "as video" }
@@ -204,7 +205,7 @@ time_limit = { seconds = 100, per_second = 1 }
 def test_ctrl_c_leaves_nothing_of_a_cluster_of_our_own(write_clip, tmp_path):
     pytest.importorskip("ray", reason="ray is not installed: pip install 'talkbench[ray]'")
     write_clip(tmp_path / "data" / "a_000.mp4")
-    (tmp_path / "sleeps.toml").write_text(SLEEPS)
+    (tmp_path / "sleeps.toml").write_text(SLEEPS.replace("PYTHON", sys.executable))
     words = ["run", "folder", "--data", "data", "-g", "sleeps.toml", "-m", "psnr", "-o", "run"]
     code = "import sys; from evaluation.cli import main; main(sys.argv[1:])"
     command = [sys.executable, "-c", code, *words, "--engine", "ray", "--log-json", "log"]
@@ -248,11 +249,15 @@ def test_ctrl_c_leaves_nothing_of_a_cluster_of_our_own(write_clip, tmp_path):
 def test_an_address_where_nobody_answers_is_said_at_once(monkeypatch, address, words):
     ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'talkbench[ray]'")
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    for name, value in SET.items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(UnusableInputError, match=words):
         ray_cluster.ray_cluster(Asked(address=address))
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):
+    for name, value in SET.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UnusableInputError, match=r"pip install 'talkbench\[ray\]'"):
         ray_cluster.ray_cluster(Asked())
