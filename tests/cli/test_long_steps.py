@@ -19,7 +19,7 @@ from evaluation.events import Events, Pace, read_events
 LONG = (
     *("run", "score", "certify", "calibrate", "generate", "mock-run", "demo", "report"),
     *("data prepare hdtf", "data manifest", "data doctor", "merge", "figures", "board build"),
-    *("submission validate", "submission pack", "submission verify", "study make"),
+    *("verify", "submission validate", "submission pack", "submission verify", "study make"),
     *("train prepare", "train iplap-landmarks", "train iplap-renderer"),
 )
 
@@ -66,6 +66,14 @@ def test_a_command_is_quiet_in_a_pipe_and_tells_programs_all(talkbench, clips, t
     assert done.returncode == 2
     assert "--log-json none/log: No such file" in done.stderr
     assert not (tmp_path / "s").exists()
+
+
+def test_a_pipe_gets_a_line_now_and_then(talkbench, clips, monkeypatch):
+    monkeypatch.setattr(Lines, "EVERY_S", 0.0)
+    done = talkbench("data", "manifest", "data", "-o", "split.jsonl")
+    assert re.fullmatch(
+        r"1 of 2, .*/s, \d+ s left: a_000\n2 of 2, .*/s, 0 s left: b_000\n", done.stderr
+    )
 
 
 def test_what_stops_a_step_is_its_last_word(talkbench, clips, tmp_path):
@@ -153,11 +161,14 @@ def test_a_download_says_how_far_it_is_in_a_log_file_now_and_then(capsys):
 
     clock = [0.0]
     told = Bytes(Console(stderr=True, width=80), lambda: clock[0])
+    clock[0] = 100.0  # another file took its time before
     for megabytes in range(0, 100, 10):
         told("s3fd", megabytes * 1_000_000, 100_000_000)
         clock[0] += 5
     said = capsys.readouterr().err
-    assert said == "s3fd: 60.0 MB of 100.0 MB, 2.0 MB/s, 20 s left\n"
+    assert said.splitlines() == [
+        f"s3fd: {n}0.0 MB of 100.0 MB, 2.0 MB/s, {50 - 5 * n} s left" for n in (1, 7)
+    ]
 
 
 def test_progress_is_told_once_a_second_with_the_first_and_the_last():
