@@ -122,6 +122,16 @@ def test_a_crash_and_a_hang_cost_their_clips_and_a_gpu_is_shared(cluster, module
     assert gone(f["pid"] for f in heard.all("worker started"))
 
 
+def test_who_stops_listening_stops_the_actors_and_their_workers(cluster, module, tmp_path):
+    heard = Heard()
+    work = module.Work(tmp_path)
+    doing = RayCluster(2).each(work, ["hangs", "a"], lambda unit, why: why, heard)
+    assert next(doing)[0] == "a"
+    wait_until((tmp_path / "hangs").exists)
+    doing.close()
+    wait_until(lambda: gone(f["pid"] for f in heard.all("worker started")))
+
+
 def test_workers_without_a_place_are_told_of(cluster, monkeypatch):
     monkeypatch.setattr(ray_cluster, "_PATIENCE_S", 0.5)
 
