@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import click
 
+from evaluation.cli.log import log_json
 from evaluation.engines.base import Asked, Engine
 from evaluation.engines.shards import Shard, parse
-from evaluation.events import Sink, appended, to_stderr
-from evaluation.plan import UnusableInputError
 from evaluation.registry import load
 
 
@@ -30,7 +27,6 @@ class How:
         address: Of a Ray cluster.
         gpus_per_worker: Share of a GPU.
         shard: The part to do.
-        log_json: File of events, ``-`` for standard error.
     """
 
     name: str = "local"
@@ -40,7 +36,6 @@ class How:
     address: str | None = None
     gpus_per_worker: float = 0.0
     shard: Shard | None = None
-    log_json: str | None = None
 
     def engine(self) -> Engine:
         """The engine of that name.
@@ -59,23 +54,6 @@ class How:
         engine: Engine = load("engines", self.name)(asked)
         return engine
 
-    @contextmanager
-    def log(self) -> Iterator[list[Sink]]:
-        """Where events go beside the folder of the run."""
-        if self.log_json is None:
-            yield []
-        elif self.log_json == "-":
-            yield [to_stderr]
-        else:
-            with ExitStack() as open_:
-                try:
-                    sink = open_.enter_context(appended(Path(self.log_json)))
-                except OSError as error:
-                    raise UnusableInputError(
-                        f"--log-json {self.log_json}: {error.strerror}"
-                    ) from error
-                yield [sink]
-
 
 _OPTIONS = (
     click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
@@ -93,8 +71,7 @@ _OPTIONS = (
         help="Of Ray's GPUs: 0.5 puts two workers on one."),
     click.option("--shard", metavar="I/N|slurm",
         help="Do the I-th of N parts, each in a folder of its own; then talkbench merge."),
-    click.option("--log-json", metavar="FILE",
-        help="Events as JSON lines, as in RUN/events.jsonl; - for standard error."),
+    log_json,
 )  # fmt: skip
 
 
@@ -109,10 +86,7 @@ def how(command: Callable[..., Any]) -> Callable[..., Any]:
             shard=None if shard is None else parse(shard),
             **{
                 name: given.pop(name)
-                for name in (
-                    *("workers", "isolate", "clip_timeout", "address", "gpus_per_worker"),
-                    "log_json",
-                )
+                for name in (*("workers", "isolate", "clip_timeout", "address", "gpus_per_worker"),)
             },
         )
         return command(how=asked, **given)
