@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import av
@@ -21,38 +20,34 @@ _FORM = f"1, PyAV {av.__version__}"
 """What was found by another reader is looked at anew."""
 
 
-@contextmanager
-def remembered_sound(folder: Path) -> Iterator[Callable[[Path], bool]]:
-    """Asks files below a folder for sound, and opens those alone that are new or have changed.
+def heard_in(folder: Path, files: Iterable[Path]) -> dict[Path, bool]:
+    """Which files have sound; those alone are opened that are new or have changed.
 
     The answers lie in the user's cache; where that cannot be read or written, every file is opened.
 
     Args:
         folder: Of the split.
+        files: Below it.
     """
     root = os.path.abspath(folder)  # noqa: PTH100 - the name of a place, links and all
     name = hashlib.sha256(os.fsencode(root)).hexdigest()[:24]
-    path = cache_root() / "sound" / f"{name}.json"
-    known = _read(path)
-    new: dict[str, list[int]] = {}
-
-    def asked(file: Path) -> bool:
+    memory = cache_root() / "sound" / f"{name}.json"
+    known, new = _read(memory), dict[str, list[int]]()
+    heard = {}
+    for file in files:
         state = state_of(file)
-        if state is None:
-            return has_audio(file)
         key = os.path.abspath(file)  # noqa: PTH100 - as above
         before = known.get(key)
-        if before is not None and before[1:] == [*state]:
-            return bool(before[0])
-        found = has_audio(file)
-        if at_rest(state):
-            new[key] = [int(found), *state]
-        return found
-
-    yield asked
+        if before is not None and state is not None and before[1:] == [*state]:
+            heard[file] = bool(before[0])
+            continue
+        heard[file] = has_audio(file)
+        if state is not None and at_rest(state):
+            new[key] = [int(heard[file]), *state]
     if new:
         with contextlib.suppress(OSError):
-            write_json(path, {"form": _FORM, "folder": root, "files": known | new})
+            write_json(memory, {"form": _FORM, "folder": root, "files": known | new})
+    return heard
 
 
 def _read(path: Path) -> dict[str, list[int]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from evaluation.dataset import DatasetError, DatasetSpec, with_other_audio
 from evaluation.sample import Sample
-from evaluation.sound_memory import remembered_sound
+from evaluation.sound_memory import heard_in
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 
@@ -121,17 +121,18 @@ class FolderDataset:
         """Every video of the folder, by id."""
         if data is None:
             raise DatasetError("the folder dataset needs a folder: --data DIR")
-        with remembered_sound(data) as has_sound:
-            samples = [
-                Sample(
-                    id=name,
-                    speaker=speaker_of(name, self.speaker),
-                    video=path,
-                    audio=path if has_sound(path) else None,
-                    reference=path,
-                )
-                for name, path in videos_in(data).items()
-            ]
+        videos = videos_in(data)
+        heard = heard_in(data, videos.values())
+        samples = [
+            Sample(
+                id=name,
+                speaker=speaker_of(name, self.speaker),
+                video=path,
+                audio=path if heard[path] else None,
+                reference=path,
+            )
+            for name, path in videos.items()
+        ]
         return with_other_audio(samples)
 
 
