@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -54,6 +55,15 @@ def sweep(root: Path) -> None:
     for path in root.rglob(".*"):
         if _LEFT_BEHIND.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
+
+
+def sweep_beside(path: Path) -> None:
+    """Remove what killed calls of :func:`write_atomically` left of this one file.
+
+    For folders that are not ours alone; only where nobody else writes that file at this moment.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}-????????"):
+        left.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

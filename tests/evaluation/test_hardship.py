@@ -246,6 +246,20 @@ def test_leftovers_of_kills_go_and_nothing_else_does(tmp_path):
     assert all(path.exists() for path in kept)
 
 
+def test_a_report_takes_away_what_a_killed_one_left_and_nothing_else(talkbench, clips, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "out"
+    assert talkbench(*words(clips, run)).returncode == 0
+    (out / "clips").mkdir(parents=True)
+    left = [".index.html-ab12_xyz", "clips/.0.js-ab12_xyz"]
+    left.append("clips/.0123456789abcdef0123.mp4-ab12_xyz.mp4")
+    kept = [".bash.local-settings", "clips/.mine.mp4-ab12_xyz", ".index.html-backup"]
+    for name in (*left, *kept):
+        (out / name).touch()
+    assert talkbench("report", run, "-o", out, "--clips", "none").returncode == 0
+    assert [name for name in left if (out / name).exists()] == []
+    assert [name for name in kept if not (out / name).exists()] == []
+
+
 def test_memory_that_runs_out_costs_the_clip(
     talkbench, write_clip, tmp_path, records_of, monkeypatch
 ):
