@@ -13,10 +13,11 @@ from typing import Any
 
 from evaluation.cost import Cost, cost_of, watched
 from evaluation.generator import GenerationError, Generator, lacking, made
+from evaluation.json_form import Form, misfit
 from evaluation.limits import parsed_json, text_of
 from evaluation.machine import MachineError, machine_error
 from evaluation.reading import VideoFile
-from evaluation.records import Status
+from evaluation.records import LARGEST, Status
 from evaluation.sample import Sample
 from evaluation.store import safe_name, write_json
 from metrics.assets import AssetCorruptError, AssetMissingError, locate, sha256_of
@@ -139,12 +140,26 @@ def video_path(videos: Path, generator: str, sample: str) -> Path:
     return videos / safe_name(generator) / f"{safe_name(sample)}.mp4"
 
 
+_NUMBER = (int, float)
+_NOTE: Form = {
+    **dict.fromkeys(("key?", "sha256?", "path?", "reason?", "device?"), str),
+    **dict.fromkeys(("seconds?", "peak_mb?", "gpu_mb?"), _NUMBER),
+    "frames?": int,
+    "notes?": {"*": str},
+}
+
+
 def _read_note(note: Path) -> dict[str, Any]:
+    """What is kept beside a video; nothing where that is damaged or of another form."""
     try:
         content = parsed_json(text_of(note))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    if misfit(content, _NOTE):
+        return {}
+    found: dict[str, Any] = content
+    sizes = [found[k] for k in ("seconds", "peak_mb", "gpu_mb", "frames") if k in found]
+    return found if all(0 <= size <= LARGEST for size in sizes) else {}
 
 
 def video_of(root: Path, generator: str, sample: str) -> Path | None:

@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics import Track
+from metrics.assets.archives import Modest
 
 _FRAMES = "__frames__"
-_MOST_BYTES = 8 << 30  # a track that says to be larger is damaged: a zip of zeros is small
+_PIECE = 1 << 20  # bytes: NumPy asks for less at a time, and lists of members are shorter
 _DAMAGED = (
     *(OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, MemoryError),
-    *(NotImplementedError, SyntaxError, zipfile.BadZipFile, zlib.error),
+    *(NotImplementedError, SyntaxError, RecursionError, zipfile.BadZipFile, zlib.error),
 )
 """What NumPy and zipfile raise at a spoilt file; it is made again."""
 _LONGEST_NAME = 120
@@ -143,10 +144,12 @@ class ValueStore:
 
 def _load_npz(path: Path) -> dict[str, NDArray[Any]] | None:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            if sum(entry.file_size for entry in arrays.zip.infolist()) > _MOST_BYTES:
-                return None
-            return {name: arrays[name] for name in arrays.files}
+        with path.open("rb") as file:
+            modest: Any = Modest(file, _PIECE)
+            with np.load(modest, allow_pickle=False) as arrays:
+                if any(e.compress_type != zipfile.ZIP_STORED for e in arrays.zip.infolist()):
+                    return None  # ours are not, and small ones of strangers grow large
+                return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError:
         return None
     except _DAMAGED:

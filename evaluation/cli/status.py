@@ -11,6 +11,7 @@ from rich.markup import escape
 from evaluation.cli.console import console, duration, rate_text
 from evaluation.merge import shards_in
 from evaluation.progress import Progress, progress
+from evaluation.report.words import printable
 
 
 @click.command(short_help="How far a run is, while it runs and afterwards.")
@@ -72,4 +73,4 @@ def _say(one: Progress) -> None:
 
 
 def _line(text: str) -> None:
-    console.print(escape(text), soft_wrap=True, highlight=False)
+    console.print(escape(printable(text)), soft_wrap=True, highlight=False)
