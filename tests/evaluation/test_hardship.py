@@ -131,29 +131,57 @@ def calm_and_slow(slow, tmp_path_factory):
     return undisturbed(slow, tmp_path_factory.mktemp("calm") / "run")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_ends_at_once_and_says_how_to_go_on(
-    slow, calm_and_slow, tmp_path, workers, talkbench
-):
-    run = tmp_path / "run"
-    line = [str(word) for word in words(slow, run, "--workers", workers)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "evaluation.cli", *line],
+def begun(line):
+    """The command ``talkbench``, which is to be interrupted."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "evaluation.start", *map(str, line)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell's background job is deaf to SIGINT, and so would be what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
+
+
+@pytest.mark.parametrize(
+    ("workers", "whom"), [(1, os.killpg), (2, os.killpg), (2, os.kill)], ids=["1", "2", "2-alone"]
+)
+def test_ctrl_c_ends_at_once_and_says_how_to_go_on(
+    slow, calm_and_slow, tmp_path, workers, whom, talkbench
+):
+    run = tmp_path / "run"
+    process = begun(words(slow, run, "--workers", workers))
     while not (run / "records.jsonl").exists():
         assert process.poll() is None
         time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to workers too
+    whom(process.pid, signal.SIGINT)  # a terminal sends it to the workers, too
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 130
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    pids = [event["pid"] for event in events if event["event"] == "worker started"]
+    assert len(pids) == (2 if workers == 2 else 0)
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     assert "Everything recorded is safe; the same command goes on from here." in said
     assert "Traceback" not in said
     assert talkbench(*words(slow, run)).returncode == 0
     assert (run / "results.json").read_bytes() == calm_and_slow
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_has_not_begun_ends_in_words_too(clips, tmp_path, number):
+    """It imports for a second before it is a command; a plain Python shows where it was."""
+    process = begun(words(clips, tmp_path / "run"))
+    maps = Path(f"/proc/{process.pid}/maps")
+    while "numpy" not in maps.read_text():  # in the middle of it
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert said.strip().startswith("Interrupted")
+    assert "Traceback" not in said
+    assert not (tmp_path / "run").exists()
 
 
 def test_two_runs_in_one_folder_are_told_apart(talkbench, clips, tmp_path):
@@ -276,3 +304,65 @@ def test_memory_that_runs_out_costs_the_clip(
     rows = records_of(tmp_path / "run")
     assert {r["status"] for r in rows} == {"failed"}
     assert all("frames of 64x48 do not fit into memory" in r["reason"] for r in rows)
+
+
+HOG = """
+import shutil
+from evaluation.generator import GeneratorSpec
+
+class Hog:
+    spec = GeneratorSpec(name="hog", version="1", kind="system", about="takes all memory, once")
+    def generate(self, sample, out, seed):
+        kept = []
+        while sample.id == "1":
+            kept.append(bytearray(b"x" * (16 << 20)))
+        shutil.copy(sample.video, out)
+        return out
+
+HOG = Hog()
+"""
+
+
+@contextmanager
+def limited_memory(size):
+    """The file that takes in a process which is to have no more; skips where nobody may say so."""
+    own = [line.split(":") for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    places = [Path(f"/sys/fs/cgroup/memory{p}") for _, kind, p in own if kind == "memory"]
+    places += [Path(f"/sys/fs/cgroup{path}") for _, kind, path in own if not kind]
+    for place in places:
+        group = place / f"talkbench-test-{os.getpid()}"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            limits = [group / name for name in ("memory.limit_in_bytes", "memory.max")]
+            if known := [limit for limit in limits if limit.exists()]:
+                known[0].write_text(str(size))
+                yield group / "cgroup.procs"
+                return
+        finally:
+            group.rmdir()
+    pytest.skip("no control group for memory can be made here")
+
+
+def test_a_worker_that_the_kernel_kills_for_its_memory_costs_its_clip(clips, tmp_path, records_of):
+    plugin = tmp_path / "plugin" / "hog-1.dist-info"
+    plugin.mkdir(parents=True)
+    (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: hog\nVersion: 1\n")
+    (plugin / "entry_points.txt").write_text("[talkbench.generators]\nhog = hog:HOG\n")
+    (plugin.parent / "hog.py").write_text(HOG)
+    command = [sys.executable, "-m", "evaluation.cli", "run", "folder", "--data", clips / "gt"]
+    command += ["-g", "hog", "-m", "psnr", "--workers", "2", "-o", tmp_path / "run"]
+    with limited_memory(700 << 20) as members:
+        done = subprocess.run(
+            ["/bin/sh", "-c", f'echo $$ > {members}; exec "$@"', "sh", *map(str, command)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{plugin.parent}"},
+        )
+    assert done.returncode == 1, done.stdout + done.stderr
+    rows = {r["sample"]: r for r in records_of(tmp_path / "run")}
+    assert [rows[s]["status"] for s in "012"] == ["ok", "failed", "ok"]
+    assert "died twice on this clip (SIGKILL: out of memory" in rows["1"]["reason"]
