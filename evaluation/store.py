@@ -110,10 +110,10 @@ class TrackStore:
         """None where it was not computed yet, or its file is damaged (it is computed again)."""
         path = self.path_of(sha256, extractor, sampling)
         arrays = _load_npz(path)
-        if arrays is None or _FRAMES not in arrays:
+        frames = None if arrays is None else arrays.pop(_FRAMES, None)
+        if arrays is None or frames is None or frames.shape or frames.dtype.kind not in "iu":
             return None
-        frames = int(arrays.pop(_FRAMES))
-        return KeptTrack(arrays, frames)
+        return KeptTrack(arrays, int(frames))
 
     def save(self, sha256: str, extractor: str, sampling: str, kept: KeptTrack) -> None:
         """Keep it."""
@@ -139,7 +139,10 @@ class ValueStore:
     def load(self, generator: str, sample: str, metric: str) -> NDArray[np.float64] | None:
         """float64 [frames], or None."""
         arrays = _load_npz(self._path(generator, sample, metric))
-        return None if arrays is None else arrays.get("values")
+        values = None if arrays is None else arrays.get("values")
+        if values is None or values.ndim != 1 or values.dtype != np.float64:
+            return None
+        return values
 
 
 def _load_npz(path: Path) -> dict[str, NDArray[Any]] | None:
@@ -149,7 +152,9 @@ def _load_npz(path: Path) -> dict[str, NDArray[Any]] | None:
             with np.load(modest, allow_pickle=False) as arrays:
                 if any(e.compress_type != zipfile.ZIP_STORED for e in arrays.zip.infolist()):
                     return None  # ours are not, and small ones of strangers grow large
-                return {name: arrays[name] for name in arrays.files}
+                found = {name: arrays[name] for name in arrays.files}
+                plain = all(isinstance(array, np.ndarray) for array in found.values())
+                return found if plain else None  # NumPy gives bytes of what is no array
     except FileNotFoundError:
         return None
     except _DAMAGED:

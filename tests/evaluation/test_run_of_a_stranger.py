@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from evaluation.cost import cost_of
-from evaluation.generate import video_of
+from evaluation.folder_lock import writing
+from evaluation.generate import costs, video_of
 from evaluation.report.page.proxy import Proxy, _remembered
 from leaderboards.study.key import Key
 
@@ -71,13 +71,16 @@ def test_a_note_of_another_form_is_none(tmp_path, odd):
     note.parent.mkdir(parents=True)
     note.write_text(odd)
     assert video_of(tmp_path, "mine", "a") is None
-    assert cost_of([]) is None
+    assert costs(tmp_path, ["mine"], ["a"]) == {}
 
 
 def test_events_that_are_none_are_passed_over(talkbench, run):
     events = run / "events.jsonl"
     sound = events.read_text()
     rows = [
+        '{"event": "run started", "at": "yesterday"}',
+        '{"event": "unit started", "at": "yesterday"}',
+        '{"event": "unit finished", "records": 3, "at": "2026-01-01T00:00:00+00:00"}',
         "[" * 100_000,
         '{"event": "run ended", "at": 5}',
         '{"event": "run ended", "at": "yesterday"}',
@@ -92,6 +95,10 @@ def test_events_that_are_none_are_passed_over(talkbench, run):
     assert "done" in done.stdout
     assert "failed: None · None: " in done.stdout
     assert "\x1b" not in done.stdout
+    with writing(run):
+        done = talkbench("status", run)
+    assert done.returncode == 0, done.stderr
+    assert "running" in done.stdout
     (run / ".lock-holder.json").write_text("[" * 100_000)
     assert talkbench("status", run).returncode == 0
 
