@@ -14,8 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evaluation.datasets.folder import FolderDataset
 from evaluation.folder_lock import writing
+from evaluation.plan import Plan
+from evaluation.registry import load_generator, load_metrics
+from evaluation.run import execute
 from evaluation.store import sweep, write_atomically
+from evaluation.suite import Suite
 from evaluation.video_writer import VideoWriter
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -366,3 +371,30 @@ def test_a_worker_that_the_kernel_kills_for_its_memory_costs_its_clip(clips, tmp
     rows = {r["sample"]: r for r in records_of(tmp_path / "run")}
     assert [rows[s]["status"] for s in "012"] == ["ok", "failed", "ok"]
     assert "died twice on this clip (SIGKILL: out of memory" in rows["1"]["reason"]
+
+
+@pytest.mark.parametrize("died", [True, False])
+def test_half_files_of_a_killed_worker_go_with_the_run(clips, tmp_path, died):
+    """Where none was killed nobody looks: that takes its time in a large run."""
+    half = tmp_path / "run" / "values" / ".psnr.npz-ab12_xyz"
+
+    class Engine:
+        def each(self, work, units, lose, tell):
+            del lose
+            for unit in units:
+                yield unit, work(unit)
+            half.touch()
+            if died:
+                tell("worker died", worker=1)
+
+    suite = Suite(name="t", version="1", dataset="folder", setting="reconstruction", metrics=())
+    plan = Plan(
+        suite=suite,
+        metrics=tuple(load_metrics(["psnr"])),
+        generators=(load_generator("ground-truth"),),
+        samples=tuple(FolderDataset().samples(clips / "gt")),
+        every=12,
+        settings={},
+    )
+    assert len(execute(plan, tmp_path / "run", engine=Engine())) == 3
+    assert half.exists() is not died
