@@ -170,7 +170,15 @@ def video_of(root: Path, generator: str, sample: str) -> Path | None:
         return None
     if "path" in note:
         path = Path(note["path"])
-    return path if path.is_file() else None
+    return path if is_there(path) else None
+
+
+def is_there(path: Path) -> bool:
+    """Whether it is a plain file; no name that a stranger wrote down is too odd to ask."""
+    try:
+        return path.is_file()
+    except OSError:  # too long for any file system
+        return False
 
 
 def costs(root: Path, generators: Sequence[str], samples: Iterable[str]) -> dict[str, Cost]:

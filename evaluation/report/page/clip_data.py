@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.generate import file_sha256, video_of
+from evaluation.generate import file_sha256, is_there, video_of
 from evaluation.records import Record
 from evaluation.report.layout import Column, Layout
 from evaluation.report.page.curves import Curve, CurveReader
@@ -193,7 +193,7 @@ def _short(
 def _why_not_shown(path: Path, scored: Set[str]) -> str:
     """A run says where its videos lie, and may say anything: what was not scored is not shown."""
     try:
-        if not path.is_file():  # or a pipe, which would never end
+        if not is_there(path):  # or a pipe, which would never end
             return "video not found"
         return "" if file_sha256(path) in scored else "the video is another than was scored"
     except OSError:
