@@ -19,6 +19,7 @@ from baselines import placeholders
 from baselines.form import Form
 from baselines.steps import MEANINGS, Step, read_step
 from evaluation.generator import GeneratorFileError
+from evaluation.limits import text_of
 
 PLACES = ("folder", "weights_folder", "venv", "conda", "python", "image")
 ENVIRONMENTS = ("venv", "conda", "python", "image")
@@ -117,9 +118,10 @@ def read_runner_file(path: Path) -> RunnerFile:
         GeneratorFileError: It cannot be read, or is wrong; says all that is.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(text_of(path))
     except OSError as error:
-        raise GeneratorFileError(f"{path}: {error.strerror or error}") from error
+        said = error.strerror or error
+        raise GeneratorFileError(f"{path}: {said}") from error
     except (ValueError, RecursionError) as error:
         raise GeneratorFileError(f"{path} is not TOML: {error}") from error
     form = Form(content)

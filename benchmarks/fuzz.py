@@ -31,20 +31,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.fuzz_inputs import Input, prepare
+from benchmarks.fuzz_inputs import prepare
+from benchmarks.fuzz_kind import Input
 from evaluation.arguments import ArgumentError
+from evaluation.bundles.archive import BundleError
 from evaluation.dataset import DatasetError
 from evaluation.generator import GeneratorFileError
 from evaluation.plan import UnusableInputError
 from evaluation.records import RecordsError
 from evaluation.registry import UnknownNameError
 from evaluation.video import VideoError
+from leaderboards.ledger import LedgerError
 from method.checkpoints import CheckpointError
 from metrics.assets import AssetCorruptError
 
 REFUSALS = (
     *(ArgumentError, AssetCorruptError, CheckpointError, DatasetError, GeneratorFileError),
     *(RecordsError, UnknownNameError, UnusableInputError, VideoError),
+    *(BundleError, LedgerError),
 )
 """What the command line turns into a line of text, or a run into a failed record."""
 
@@ -150,7 +154,9 @@ def fuzz(
 def _brief(end: str, text: str) -> str:
     """One line for all inputs that end alike: what was raised, and where in talkbench."""
     raised = (text.strip().splitlines() or [""])[-1].partition(":")[0]
-    places = re.findall(r'File "[^"]*/((?:evaluation|method|metrics|baselines)/[^"]+)", line', text)
+    places = re.findall(
+        r'File "[^"]*/((?:evaluation|leaderboards|method|metrics|baselines)/[^"]+)", line', text
+    )
     return f"{end}: {raised} in {places[-1]}" if places else f"{end}: {raised}"
 
 

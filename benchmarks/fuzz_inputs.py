@@ -9,17 +9,19 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import torch
 
 from baselines.runner_file import read_runner_file
 from benchmarks.fuzz_damage import EXTREMES, spoil_bytes, spoil_text
+from benchmarks.fuzz_folders import folders
+from benchmarks.fuzz_kind import Input
 from evaluation.audio import Audio
 from evaluation.datasets.contextdub import CONTEXTDUB
 from evaluation.datasets.lrs import LRS2
@@ -40,28 +42,16 @@ from evaluation.video_writer import LOSSLESS, VideoWriter
 from method.checkpoints import load_renderer
 
 
-@dataclass(frozen=True)
-class Input:
-    """A kind of input.
-
-    Attributes:
-        spoil: Puts a spoilt file (and what belongs to it) into a folder; returns what is to be
-            read, and how it was spoilt.
-        read: Reads it as talkbench does; returns ``same``, ``other`` or ``failed record``.
-    """
-
-    spoil: Callable[[Path, random.Random], tuple[Path, str]]
-    read: Callable[[Path], str]
-
-
 def prepare(folder: Path, media: Path | None) -> dict[str, Input]:
     """Whole files of every kind, and how each is read."""
     folder.mkdir()
     clips = _clips(folder / "clips", media)
-    run = _run(folder)
+    run = shutil.copytree(_run(folder), folder / "tables")
+    for name in ("videos", "values", "tracks", "report"):
+        shutil.rmtree(run / name, ignore_errors=True)
     rows = "id,speaker,video,audio\na,s,a.mp4,a.wav\n"
     return {
-        **{f"video {s[1:]}": _video(clips, s) for s in sorted({c.suffix for c in clips})},
+        **{f"{_kind(s)} {s[1:]}": _video(clips, s) for s in sorted({c.suffix for c in clips})},
         "wav": _wav(folder),
         "run: records.jsonl": _of_run(run, "records.jsonl"),
         "run: run.json": _of_run(run, "run.json"),
@@ -74,7 +64,15 @@ def prepare(folder: Path, media: Path | None) -> dict[str, Input]:
         "runner TOML": _runners(),
         "tracks npz": _tracks(folder),
         "checkpoint": _checkpoint(folder),
+        **folders(folder, folder / "run"),
     }
+
+
+_PICTURES = (".png", ".jpg", ".webp", ".bmp")
+
+
+def _kind(suffix: str) -> str:
+    return "picture" if suffix in _PICTURES else "video"
 
 
 def _write(path: Path, seed: int) -> Path:
@@ -90,7 +88,7 @@ def _write(path: Path, seed: int) -> Path:
 
 
 def _clips(folder: Path, media: Path | None) -> list[Path]:
-    """Small clips in four containers, and the real ones below 600 kB."""
+    """Small clips in four containers, one frame as pictures, and real clips below 600 kB."""
     first = _write(folder / "a.mp4", 0)
     clips = [first, _write(folder / "b.mp4", 1)]
     clips.append(_mpeg4(folder / "a.avi"))
@@ -103,6 +101,10 @@ def _clips(folder: Path, media: Path | None) -> list[Path]:
                 if packet.size and packet.dts is not None:
                     packet.stream = streams[packet.stream.index]
                     target.mux(packet)
+    frame = next(iter(FrameReader(first)))[0]
+    for suffix in _PICTURES:
+        clips.append(folder / f"a{suffix}")
+        cv2.imwrite(str(clips[-1]), frame)
     for path in sorted(media.rglob("*")) if media else ():
         if path.suffix in (".mp4", ".mkv", ".avi", ".mpg") and path.stat().st_size < 600_000:
             clips.append(Path(shutil.copy(path, folder / f"real-{len(clips)}{path.suffix}")))
@@ -221,8 +223,7 @@ def _run(folder: Path) -> Path:
     clips = {r["sample"]: {"reference_sha256": r["reference_sha256"]} for r in rows}
     (run / "certificate.json").write_text(json.dumps({**content, "clips": clips, "cards": cards}))
     read_certificate(run / "certificate.json")
-    for name in ("videos", "values", "tracks", "report"):
-        shutil.rmtree(run / name, ignore_errors=True)
+    shutil.rmtree(run / "report")
     return run
 
 

@@ -1,4 +1,4 @@
-"""Kill a run with -9 at random moments, give the same command again, and see what is lost.
+"""Kill commands with -9 at random moments, give the same command again, and see what is lost.
 
 Tiny clips are scored by the real command line. Afterwards the run must be the one that nobody
 disturbed: the same bytes in results.json, every record once, nothing left in the folder that a
@@ -6,6 +6,10 @@ finished run does not have.
 
     python -m benchmarks.soak --kills 60 --workers 1
     python -m benchmarks.soak --kills 60 --workers 2 --everybody
+    python -m benchmarks.soak --kills 60 --scene worker    one worker: the run goes on by itself
+    python -m benchmarks.soak --kills 60 --scene shards    two shards, and their merge
+    python -m benchmarks.soak --kills 60 --scene report    every file is the old or the new one
+    python -m benchmarks.soak --kills 60 --scene board     likewise, of a site
 
 Exit code 1 where anything was lost, doubled or different.
 """
@@ -14,44 +18,32 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.soak_scenes import (
+    CLI,
+    Moment,
+    Soak,
+    call,
+    differences,
+    pages,
+    remove,
+    shards,
+    worker_alone,
+)
 from evaluation.video_writer import LOSSLESS, VideoWriter
 
 SIDES = ("gt", "mine", "other")
 METRICS = ("psnr", "ssim")
-
-
-@dataclass
-class Soak:
-    """What became of it.
-
-    Attributes:
-        kills: Processes that were killed while they worked.
-        finished: Calls that were done before they could be killed.
-        moments: How often a kill found so many records on the disk.
-        torn: Kills that left half a line.
-        problems: What is not as it would be without them; empty is the aim.
-    """
-
-    kills: int = 0
-    finished: int = 0
-    moments: dict[int, int] = field(default_factory=dict)
-    torn: int = 0
-    problems: list[str] = field(default_factory=list)
+SCENES = ("run", "worker", "shards", "report", "board")
 
 
 def write_clips(folder: Path, clips: int, frames: int = 24) -> None:
@@ -71,25 +63,25 @@ def write_clips(folder: Path, clips: int, frames: int = 24) -> None:
                 writer.add(np.clip(shown, 0, 255).astype(np.uint8))
 
 
-def command(folder: Path, run: Path, workers: int) -> list[str]:
-    """The one command, as a user gives it."""
-    words = [sys.executable, "-m", "evaluation.cli", "score", "--reference", str(folder / SIDES[0])]
+def command(folder: Path, workers: int) -> list[str]:
+    """The one command, as a user gives it, but for where to."""
+    words = [*CLI, "score", "--reference", str(folder / SIDES[0])]
     for system in SIDES[1:]:
         words += ["--generated", f"{system}={folder / system}"]
     for metric in METRICS:
         words += ["-m", metric]
-    return [*words, "--workers", str(workers), "-o", str(run)]
+    return [*words, "--workers", str(workers)]
 
 
 def soak(
     folder: Path,
     kills: int,
     *,
+    scene: str = "run",
     clips: int = 8,
     workers: int = 1,
     everybody: bool = False,
     seed: int = 0,
-    between: tuple[float, float] = (0.0, 0.4),
 ) -> Soak:
     """Disturb runs until so many processes were killed.
 
@@ -100,109 +92,53 @@ def soak(
     Args:
         folder: An empty one.
         kills: How many.
+        scene: Of ``SCENES``: what is killed.
         clips: Of each side.
         workers: Processes of the run.
         everybody: Kill the workers, too; without it they must see for themselves.
         seed: Of the moments.
-        between: Seconds after the first new record, at least and at most.
     """
     write_clips(folder, clips)
     calm, run = folder / "calm", folder / "run"
-    subprocess.run(command(folder, calm, workers), check=True, capture_output=True)
-    rng, found = random.Random(seed), Soak()  # noqa: S311 - moments, not secrets
+    words = command(folder, workers)
+    subprocess.run([*words, "-o", str(calm)], check=True, capture_output=True)
+    when = Moment(random.Random(seed), everybody)  # noqa: S311 - moments, not secrets
+    found = Soak()
+    if scene in ("report", "board"):
+        pages(*_written_twice(scene, calm, folder / "out"), kills, _sooner(scene, when), found)
+        return found
     while found.kills < kills:
-        if _disturbed(command(folder, run, workers), run, rng, between, everybody, found):
+        if scene == "shards":
+            run.mkdir()
+            shards(words, run, calm, when, found)
+        elif scene == "worker":
+            worker_alone([*words, "-o", str(run)], run, when, found)
             found.problems += differences(calm, run)
-            _remove(run)
-    done = subprocess.run(
-        command(folder, run, workers), capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        found.problems.append(f"the last call ended with {done.returncode}: {done.stderr[-400:]}")
-    found.problems += differences(calm, run)
+        elif call([*words, "-o", str(run)], run, when, found):
+            found.problems += differences(calm, run)
+        else:
+            continue
+        remove(run)
+    if scene == "run":
+        done = subprocess.run([*words, "-o", str(run)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            found.problems.append(f"the last ended with {done.returncode}: {done.stderr[-400:]}")
+        found.problems += differences(calm, run)
     return found
 
 
-def _disturbed(
-    words: Sequence[str],
-    run: Path,
-    rng: random.Random,
-    between: tuple[float, float],
-    everybody: bool,
-    found: Soak,
-) -> bool:
-    """One call; whether it came to its end."""
-    before = _size(run)
-    process = subprocess.Popen(
-        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    anytime = rng.random() < 0.25
-    deadline = time.monotonic() + rng.uniform(0, 4)
-    while process.poll() is None and (
-        time.monotonic() < deadline if anytime else _size(run) == before
-    ):
-        time.sleep(0.005)
-    time.sleep(0 if anytime else rng.uniform(*between))
-    if process.poll() is None:
-        if everybody:
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.communicate()
-        found.kills += 1
-        text = _text(run)
-        found.torn += not text.endswith(b"\n") and bool(text)
-        lines = text.count(b"\n")
-        found.moments[lines] = found.moments.get(lines, 0) + 1
-        return False
-    said = process.communicate()[1]
-    if process.returncode:
-        found.problems.append(f"a call ended with {process.returncode}: {said[-400:]}")
-    found.finished += 1
-    return True
+def _written_twice(scene: str, run: Path, out: Path) -> tuple[list[list[str]], Path]:
+    """Two commands that write other things into the same folder."""
+    if scene == "report":
+        words = [*CLI, "report", str(run), "-o", str(out)]
+        return [[*words, "--baseline", side] for side in SIDES[1:]], out
+    words = [*CLI, "board", "build", "-o", str(out)]
+    return [words, [*words, "--run", str(run)]], out
 
 
-def differences(calm: Path, run: Path) -> list[str]:
-    """What a disturbed run has other than one that nobody disturbed."""
-    problems = []
-    results = (calm / "results.json").read_bytes()
-    if not (run / "results.json").is_file() or (run / "results.json").read_bytes() != results:
-        problems.append("results.json differs")
-    ours, theirs = _records(calm), _records(run)
-    cells = Counter(json.dumps(r[:3]) for r in theirs)
-    problems += [f"recorded {n} times: {cell}" for cell, n in cells.items() if n > 1]
-    problems += [f"lost: {row}" for row in ours if row not in theirs]
-    problems += [f"not there without kills: {row}" for row in theirs if row not in ours]
-    left = _names(run) - _names(calm)
-    problems += [f"left behind: {name}" for name in sorted(left)]
-    return problems
-
-
-def _records(run: Path) -> list[list[object]]:
-    rows = [json.loads(line) for line in _text(run).splitlines()]
-    kept = ("generator", "sample", "metric", "status", "value", "frames", "notes")
-    return sorted(([row[key] for key in kept] for row in rows), key=json.dumps)
-
-
-def _names(run: Path) -> set[str]:
-    return {p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
-
-
-def _text(run: Path) -> bytes:
-    try:
-        return (run / "records.jsonl").read_bytes()
-    except FileNotFoundError:
-        return b""
-
-
-def _size(run: Path) -> int:
-    return len(_text(run))
-
-
-def _remove(run: Path) -> None:
-    for path in sorted(run.rglob("*"), reverse=True):
-        path.unlink() if path.is_file() or path.is_symlink() else path.rmdir()
-    run.rmdir()
+def _sooner(scene: str, when: Moment) -> Moment:
+    """Kills while files are written, and not while modules are imported."""
+    return Moment(when.rng, between={"report": (0.9, 2.6), "board": (0.6, 3.0)}[scene])
 
 
 def main() -> None:
@@ -211,8 +147,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--scene", choices=SCENES, default="run", help="what is killed (run)")
     parser.add_argument("--clips", type=int, default=8)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, help="1, and 2 where a worker is killed")
     parser.add_argument("--everybody", action="store_true", help="kill the workers, too")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -220,8 +157,9 @@ def main() -> None:
         found = soak(
             Path(name),
             options.kills,
+            scene=options.scene,
             clips=options.clips,
-            workers=options.workers,
+            workers=options.workers or (2 if options.scene == "worker" else 1),
             everybody=options.everybody,
             seed=options.seed,
         )

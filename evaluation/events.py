@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from evaluation.limits import parsed_json
+
 EVENTS = "events.jsonl"
 
 Told = Callable[[int, int, str], None]
@@ -118,9 +120,10 @@ def read_events(path: Path) -> list[dict[str, Any]]:
     found = []
     for line in lines:
         try:
-            row = json.loads(line)
-        except ValueError:
+            row = parsed_json(line)
+            sound = isinstance(row["event"], str) and datetime.fromisoformat(row["at"]).tzinfo
+        except (ValueError, TypeError, KeyError):
             continue
-        if isinstance(row, dict) and isinstance(row.get("event"), str) and "at" in row:
+        if sound:
             found.append(row)
     return found

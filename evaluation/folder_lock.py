@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import platform
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from evaluation.limits import parsed_json, text_of
 from evaluation.plan import UnusableInputError
 from evaluation.store import write_json
 
@@ -80,7 +80,7 @@ class Holder:
 def holder(folder: Path) -> Holder | None:
     """Who writes in a folder, or was killed while it did; None where nobody is. Changes nothing."""
     try:
-        found = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
+        found = parsed_json(text_of(folder / HOLDER))
         texts = [str(found[key]) for key in ("host", "since", "command")]
         return Holder(_is_held(folder / LOCK), int(found["pid"]), *texts)
     except (OSError, ValueError, TypeError, KeyError):
@@ -109,7 +109,7 @@ def _me() -> dict[str, object]:
 def _held(folder: Path) -> str:
     told = f"{folder} is being written by another talkbench"
     try:
-        holder = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
+        holder = parsed_json(text_of(folder / HOLDER))
         pid, host = holder["pid"], holder["host"]
         told += f": process {pid} on {host} since {holder['since']} ({holder['command']})"
         ending = f"end it (kill {pid})" if host == platform.node() else f"end it on {host}"

@@ -14,10 +14,11 @@ from typing import Any
 from evaluation.cost import Cost, cost_of, watched
 from evaluation.file_state import State, state_of
 from evaluation.generator import GenerationError, Generator, lacking, made
+from evaluation.json_form import Form, misfit
 from evaluation.limits import parsed_json, text_of
 from evaluation.machine import MachineError, machine_error
 from evaluation.reading import VideoFile
-from evaluation.records import Status
+from evaluation.records import LARGEST, Status
 from evaluation.sample import Sample
 from evaluation.store import safe_name, write_json
 from metrics.assets import AssetCorruptError, AssetMissingError, locate, sha256_of
@@ -145,12 +146,26 @@ def video_path(videos: Path, generator: str, sample: str) -> Path:
     return videos / safe_name(generator) / f"{safe_name(sample)}.mp4"
 
 
+_NUMBER = (int, float)
+_NOTE: Form = {
+    **dict.fromkeys(("key?", "sha256?", "path?", "reason?", "device?"), str),
+    **dict.fromkeys(("seconds?", "peak_mb?", "gpu_mb?"), _NUMBER),
+    "frames?": int,
+    "notes?": {"*": str},
+}
+
+
 def _read_note(note: Path) -> dict[str, Any]:
+    """What is kept beside a video; nothing where that is damaged or of another form."""
     try:
         content = parsed_json(text_of(note))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    if misfit(content, _NOTE):
+        return {}
+    found: dict[str, Any] = content
+    sizes = [found[k] for k in ("seconds", "peak_mb", "gpu_mb", "frames") if k in found]
+    return found if all(0 <= size <= LARGEST for size in sizes) else {}
 
 
 def video_of(root: Path, generator: str, sample: str) -> Path | None:
@@ -161,7 +176,15 @@ def video_of(root: Path, generator: str, sample: str) -> Path | None:
         return None
     if "path" in note:
         path = Path(note["path"])
-    return path if path.is_file() else None
+    return path if is_there(path) else None
+
+
+def is_there(path: Path) -> bool:
+    """Whether it is a plain file; no name that a stranger wrote down is too odd to ask."""
+    try:
+        return path.is_file()
+    except OSError:  # too long for any file system
+        return False
 
 
 def costs(root: Path, generators: Sequence[str], samples: Iterable[str]) -> dict[str, Cost]:

@@ -138,7 +138,8 @@ def _state(events: Sequence[Mapping[str, Any]], left: int) -> tuple[State, str]:
 
 def _rate(events: Sequence[Mapping[str, Any]], now: datetime) -> float | None:
     """Units with new records in a second; those that were there already take no time."""
-    computed = sum(e["event"] == "unit finished" and e.get("records", 0) > 0 for e in events)
+    counts = [e.get("records") for e in events if e["event"] == "unit finished"]
+    computed = sum(isinstance(count, int) and count > 0 for count in counts)
     begun = [e["at"] for e in events if e["event"] == "unit started"]
     if not computed or not begun:
         return None

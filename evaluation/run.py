@@ -131,6 +131,7 @@ class _Work:
     engine: Engine
     events: Events
     settled: Settled
+    deaths: list[str] = field(default_factory=list)
 
     def recorded(self, log: RecordLog, told: Told) -> list[Record]:
         """Do them; what comes back is on the disk before it is told."""
@@ -157,10 +158,14 @@ class _Work:
                 self.settled.note(generator, sample, known | {r.metric: r for r in done.records})
                 self._tell_done(unit, done)
                 told(number, len(self.units), f"{unit[0].spec.name} · {unit[1].id}")
+        if self.deaths:
+            sweep(self.setting.root)  # half files of workers that were killed
         return added
 
     def _tell(self, event: str, unit: _Unit | None = None, **facts: Any) -> None:  # noqa: ANN401
         named = {} if unit is None else _named(unit)
+        if event in ("worker died", "worker replaced"):
+            self.deaths.append(event)
         self.events.tell(event, **named, **facts)
 
     def _tell_done(self, unit: _Unit, done: Done) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -19,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics import Track
+from metrics.assets.archives import Modest
 
 _FRAMES = "__frames__"
-_MOST_BYTES = 8 << 30  # a track that says to be larger is damaged: a zip of zeros is small
+_PIECE = 1 << 20  # bytes: NumPy asks for less at a time, and lists of members are shorter
 _DAMAGED = (
     *(OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, MemoryError),
-    *(NotImplementedError, SyntaxError, zipfile.BadZipFile, zlib.error),
+    *(NotImplementedError, SyntaxError, RecursionError, zipfile.BadZipFile, zlib.error),
 )
 """What NumPy and zipfile raise at a spoilt file; it is made again."""
 _LONGEST_NAME = 120
@@ -54,6 +56,15 @@ def sweep(root: Path) -> None:
     for path in root.rglob(".*"):
         if _LEFT_BEHIND.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
+
+
+def sweep_beside(path: Path) -> None:
+    """Remove what killed calls of :func:`write_atomically` left of this one file.
+
+    For folders that are not ours alone; only where nobody else writes that file at this moment.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}-????????"):
+        left.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -99,10 +110,10 @@ class TrackStore:
         """None where it was not computed yet, or its file is damaged (it is computed again)."""
         path = self.path_of(sha256, extractor, sampling)
         arrays = _load_npz(path)
-        if arrays is None or _FRAMES not in arrays:
+        frames = None if arrays is None else arrays.pop(_FRAMES, None)
+        if arrays is None or frames is None or frames.shape or frames.dtype.kind not in "iu":
             return None
-        frames = int(arrays.pop(_FRAMES))
-        return KeptTrack(arrays, frames)
+        return KeptTrack(arrays, int(frames))
 
     def save(self, sha256: str, extractor: str, sampling: str, kept: KeptTrack) -> None:
         """Keep it."""
@@ -128,15 +139,22 @@ class ValueStore:
     def load(self, generator: str, sample: str, metric: str) -> NDArray[np.float64] | None:
         """float64 [frames], or None."""
         arrays = _load_npz(self._path(generator, sample, metric))
-        return None if arrays is None else arrays.get("values")
+        values = None if arrays is None else arrays.get("values")
+        if values is None or values.ndim != 1 or values.dtype != np.float64:
+            return None
+        return values
 
 
 def _load_npz(path: Path) -> dict[str, NDArray[Any]] | None:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            if sum(entry.file_size for entry in arrays.zip.infolist()) > _MOST_BYTES:
-                return None
-            return {name: arrays[name] for name in arrays.files}
+        with path.open("rb") as file:
+            modest: Any = Modest(file, _PIECE)
+            with np.load(modest, allow_pickle=False) as arrays:
+                if any(e.compress_type != zipfile.ZIP_STORED for e in arrays.zip.infolist()):
+                    return None  # ours are not, and small ones of strangers grow large
+                found = {name: arrays[name] for name in arrays.files}
+                plain = all(isinstance(array, np.ndarray) for array in found.values())
+                return found if plain else None  # NumPy gives bytes of what is no array
     except FileNotFoundError:
         return None
     except _DAMAGED:

@@ -8,6 +8,7 @@ follow from kept tracks (landmarks, embeddings, features) are measured again.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import tempfile
@@ -17,11 +18,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from evaluation.generate import file_sha256, video_of
+from evaluation.generate import file_sha256, is_there, video_of
 from evaluation.limits import parsed_json, text_of
 from evaluation.plan import UnusableInputError
 from evaluation.records import Record
 from evaluation.report import write_report
+from evaluation.report.page.read_back import page_cells, page_of
 from evaluation.results import RESULTS, Results, build, write_results
 from evaluation.run import RECORDS
 from evaluation.score_pair import measure_again
@@ -33,7 +35,9 @@ REPORTED = {
     "md": ("results.md",),
     "tex": ("results.tex", "ranks.tex"),
 }
-"""Files of a report that are made again; the page is not, it holds pictures of the videos."""
+"""Files of a report that are made again as they are."""
+PAGE = "index.html"
+"""Of it, the numbers and the text; not the pictures of the videos, which are made of pixels."""
 
 SAME = 1e-9
 """Numbers of a table are the same if they differ by less, relatively: another machine adds up in
@@ -98,8 +102,8 @@ def verify(root: Path, report: Path | None = None, certificate: Path | None = No
         UnusableInputError: It has no tables.
     """
     folder = report or root / "report"
-    there = [root / RESULTS] + [folder / name for names in REPORTED.values() for name in names]
-    there = [path for path in there if path.is_file()]
+    names = [*(name for names in REPORTED.values() for name in names), PAGE]
+    there = [path for path in (root / RESULTS, *(folder / n for n in names)) if path.is_file()]
     if not there:
         raise UnusableInputError(
             f"{root} has no tables yet, neither {RESULTS} nor a report; "
@@ -113,6 +117,10 @@ def verify(root: Path, report: Path | None = None, certificate: Path | None = No
         write_results(again, results)
         formats = [f for f, names in REPORTED.items() if any(folder / n in there for n in names)]
         write_report(root, results, again / "report", formats)
+        if folder / PAGE in there:
+            page = page_of(results).encode("utf-8", "replace")
+            (again / "report").mkdir(exist_ok=True)
+            (again / "report" / PAGE).write_bytes(page)
         for path in there:
             made = again / RESULTS if path == root / RESULTS else again / "report" / path.name
             _compare(path, made, _name(path, root), verdict)
@@ -153,7 +161,8 @@ def _kinds(standings: list[dict[str, Any]], root: Path) -> Iterator[dict[str, An
 
 def _compare(path: Path, made: Path, name: str, verdict: Verdict) -> None:
     """Cell by cell; a file that cannot be read differs as a whole."""
-    read = {".json": _json_cells, ".csv": _csv_cells}.get(path.suffix, _text_cells)
+    known = {".json": _json_cells, ".csv": _csv_cells, ".html": _page_cells}
+    read = known.get(path.suffix, _text_cells)
     derived = read(made) if made.is_file() else {}
     try:
         found = read(path)
@@ -215,9 +224,13 @@ def _unique(cells: Iterable[tuple[str, object]]) -> dict[str, object]:
 
 
 def _csv_cells(path: Path) -> dict[str, object]:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, restkey="beyond the last column"))
+    lines = io.StringIO(text_of(path), newline="")
+    rows = list(csv.DictReader(lines, restkey="beyond the last column"))
     return _unique((f"{_label(row)} · {key}", value) for row in rows for key, value in row.items())
+
+
+def _page_cells(path: Path) -> dict[str, object]:
+    return _unique(page_cells(text_of(path)))
 
 
 def _text_cells(path: Path) -> dict[str, object]:
@@ -300,5 +313,5 @@ def _files(
         yield record.generator, path, record.generated_sha256
     if record.reference_sha256:
         named = samples[record.sample].get("reference")
-        path = Path(named) if named and Path(named).is_file() else None
+        path = Path(named) if named and is_there(Path(named)) else None
         yield "the reference", path, record.reference_sha256

@@ -8,6 +8,7 @@ is estimated, averaged or read off a curve.
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -81,16 +82,21 @@ def read_ledger(path: Path = LEDGER) -> tuple[Published, ...]:
     Raises:
         LedgerError: A row lacks something or has a value of another kind.
     """
+    wanted = {f.name for f in fields(Published)} - {"decimals"}
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
-        wanted = {f.name for f in fields(Published)} - {"decimals"}
-        missing = wanted - set(rows.fieldnames or ())
-        if missing:
-            raise LedgerError(f"{path}: no column {', '.join(sorted(missing))}")
-        return tuple(_row(row, f"{path}, line {rows.line_num}") for row in rows)
+        try:
+            missing = wanted - set(rows.fieldnames or ())
+            if missing:
+                raise LedgerError(f"{path}: no column {', '.join(sorted(missing))}")
+            return tuple(_row(row, f"{path}, line {rows.line_num}") for row in rows)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise LedgerError(f"{path}, after line {rows.line_num}: {error}") from error
 
 
 def _row(row: dict[str, str], where: str) -> Published:
+    if None in row.values():
+        raise LedgerError(f"{where}: has fewer columns than the first line")
     for name in ("system", "benchmark", "metric", "source", "protocol"):
         if not row[name]:
             raise LedgerError(f"{where}: {name} is empty")
@@ -102,6 +108,8 @@ def _row(row: dict[str, str], where: str) -> Published:
         value_to = float(row["value_to"]) if row["value_to"] else None
     except ValueError as error:
         raise LedgerError(f"{where}: {error}") from error
+    if not all(math.isfinite(v) for v in (value, value_to) if v is not None):
+        raise LedgerError(f"{where}: {row['value']} to {row['value_to']} is no number")
     texts = ("system", "benchmark", "printed_benchmark", "split", "setting", "metric", "family")
     more = ("paper", "paper_id", "table", "source", "protocol", "notes")
     return Published(

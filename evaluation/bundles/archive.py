@@ -14,14 +14,18 @@ import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from evaluation.store import write_atomically
+from metrics.assets.archives import opened_zip
 
 MOST_MEMBERS = 400_000
+LIST_BYTES = 64 << 20
+"""Longest list of members."""
 TEXT_BYTES = 256 << 20
 """Largest JSON or JSONL member."""
 MEMBER_BYTES = 8 << 30
@@ -30,6 +34,7 @@ MEMBER_BYTES = 8 << 30
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a ZIP can say
 _NAME = re.compile(r"[A-Za-z0-9_.~@%+-]+(/[A-Za-z0-9_.~@%+-]+)*")
 _BLOCK = 1 << 20
+_ARRAYS_LIST_BYTES = 1 << 20
 
 
 class BundleError(ValueError):
@@ -87,7 +92,7 @@ class Archive:
             BundleError: Not a ZIP, cut short, or with a member that no bundle has.
         """
         try:
-            with zipfile.ZipFile(path) as archive:
+            with path.open("rb") as file, opened_zip(file, LIST_BYTES) as archive:
                 entries = archive.infolist()
         except FileNotFoundError:
             raise BundleError(f"{path} is not there") from None
@@ -149,9 +154,14 @@ class Archive:
             for block in self._blocks(name):
                 file.write(block)
 
+    @cached_property
+    def _opened(self) -> zipfile.ZipFile:
+        """Its list of members is read once, not once a member."""
+        return zipfile.ZipFile(self.path)
+
     def _blocks(self, name: str) -> Iterator[bytes]:
         try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(name) as file:
+            with self._opened.open(name) as file:
                 while block := file.read(_BLOCK):
                     yield block
         except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
@@ -180,7 +190,7 @@ def _problem(entry: zipfile.ZipInfo) -> str:
 def check_arrays(content: bytes) -> str:
     """Why a member is no plain ``.npz``, or nothing. Reads headers, no arrays, no pickle."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with opened_zip(io.BytesIO(content), _ARRAYS_LIST_BYTES) as archive:
             entries = archive.infolist()
             if sum(e.file_size for e in entries) > len(content):
                 return "claims more bytes than it has"

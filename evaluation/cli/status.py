@@ -12,6 +12,7 @@ from evaluation.cli.console import console
 from evaluation.cli.rates import duration, rate_text
 from evaluation.merge import shards_in
 from evaluation.progress import Progress, progress
+from evaluation.report.words import printable
 
 
 @click.command(short_help="How far a run is, while it runs and afterwards.")
@@ -73,4 +74,4 @@ def _say(one: Progress) -> None:
 
 
 def _line(text: str) -> None:
-    console.print(escape(text), soft_wrap=True, highlight=False)
+    console.print(escape(printable(text)), soft_wrap=True, highlight=False)

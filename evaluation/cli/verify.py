@@ -39,10 +39,11 @@ def verify(root: Path, report: Path | None, certificate: Path | None, form: str)
     \b
     What is looked at:
       results.json, and the report's json, csv, md and tex   cell by cell
+      the page index.html: its tables, text and clip values  cell by cell
       values that follow from kept tracks (CSIM, LMD, ...)   measured again
       videos and references that are still there             their sha256
-    What is not: the page index.html, and whether a value of a metric on pixels
-    (PSNR, LPIPS, ...) is right; to know that, score the videos again.
+    What is not: the page's pictures, players and curves, and whether a value of a
+    metric on pixels (PSNR, LPIPS, ...) is right; to know that, score the videos again.
 
     Nothing is written. Exit code 0: all of it follows. 1: something differs, or
     cannot be made again because kept features are gone. 2: no run, or no tables.

@@ -14,7 +14,7 @@ from evaluation.report.page.write import Told, write_page
 from evaluation.report.ranks import rank_table
 from evaluation.report.table import print_table
 from evaluation.results import RESULTS, Results, write_results
-from evaluation.store import write_atomically
+from evaluation.store import sweep_beside, write_atomically
 
 __all__ = ["FORMATS", "PageChoice", "print_table", "write_report"]
 
@@ -63,6 +63,8 @@ def write_report(
         for name, render in _files(wanted, results, layout, said).items():
             _write(out / name, render())
             written.append(out / name)
+    for path in written:
+        sweep_beside(path)  # what a killed report left
     return written
 
 

@@ -17,11 +17,12 @@ from typing import IO, Any
 import jinja2
 from markupsafe import Markup
 
+from evaluation.limits import parsed_json, text_of
 from evaluation.plan import UnusableInputError
 from evaluation.report.page.inlining import look
 from evaluation.report.spreadsheet import guarded
 from evaluation.report.words import grouped, printable
-from evaluation.store import write_atomically
+from evaluation.store import sweep, sweep_beside, write_atomically
 from leaderboards.boards import bands
 from leaderboards.ledger import Published
 from leaderboards.printed import BY, number, to_csv, to_json
@@ -54,12 +55,20 @@ def build_site(
     before = _written_before(root)
     made = site(ledger, submitted)
     files = dict(_files(made))
-    files[MARK] = _json({"schema": 1, "files": sorted(files)})
+    # What is about to be there is said first: a build that is killed leaves a site, and no riddle.
+    _mark(root, before | files.keys())
+    sweep(root)
     for name in sorted(files):
         write_atomically(root / name, partial(_put, files[name].encode()))
     for name in sorted(before - files.keys()):
         (root / name).unlink(missing_ok=True)
+    _mark(root, files.keys())
     return made
+
+
+def _mark(root: Path, names: Iterable[str]) -> None:
+    text = _json({"schema": 1, "files": sorted({*names} - {MARK})})
+    write_atomically(root / MARK, partial(_put, text.encode()))
 
 
 def _put(content: bytes, file: IO[bytes]) -> None:
@@ -67,15 +76,16 @@ def _put(content: bytes, file: IO[bytes]) -> None:
 
 
 def _written_before(root: Path) -> set[str]:
+    sweep_beside(root / MARK)  # of one that was killed before it had written anything
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return set()
     try:
-        names = json.loads((root / MARK).read_text(encoding="utf-8"))["files"]
+        names = [str(name) for name in parsed_json(text_of(root / MARK))["files"]]
+        places = {name: (root / name).resolve() for name in names}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnusableInputError(
             f"{root} holds something that is no site of boards; give an empty folder, or a new one"
         ) from error
-    places = {str(name): (root / str(name)).resolve() for name in names}
     return {name for name, place in places.items() if place.is_relative_to(root.resolve())}
 
 

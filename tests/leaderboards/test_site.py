@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from evaluation.cli import main
+from evaluation.store import write_atomically
 from leaderboards.boards import readings
 from leaderboards.ledger import read_ledger
 from leaderboards.site.build import build_site, digest
@@ -159,6 +160,35 @@ def test_two_builds_are_equal_byte_for_byte_and_the_next_replaces_them(built, le
     left = {p.relative_to(again).as_posix() for p in again.rglob("*") if p.is_file()}
     assert left == {*json.loads((again / "site.json").read_text())["files"], "site.json"}
     assert len(left) < len(one) / 4
+
+
+@pytest.mark.parametrize("at", [0, 1, 9])
+def test_a_build_that_is_killed_is_begun_again(ledger, tmp_path, monkeypatch, at):
+    """Whatever it had written, the same command goes on, and nothing of the killed one is left."""
+    root, written = tmp_path / "site", []
+
+    def killed(path, write):
+        if len(written) == at:
+            path.parent.mkdir(exist_ok=True)
+            (path.parent / f".{path.name}-ab12_xyz").write_bytes(b"half")
+            raise KeyboardInterrupt
+        written.append(path)
+        write_atomically(path, write)
+
+    root.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("leaderboards.site.build.write_atomically", killed)
+        for rows in (ledger[:3], ledger[40:43]):
+            written.clear()
+            with pytest.raises(KeyboardInterrupt):
+                build_site(root, rows)
+    build_site(root, ledger[-3:])  # another one: what the killed one wrote is taken away
+    build_site(tmp_path / "calm", ledger[-3:])
+    here, calm = (
+        {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+        for folder in (root, tmp_path / "calm")
+    )
+    assert here == calm
 
 
 def test_a_folder_of_something_else_is_left_alone(ledger, tmp_path):

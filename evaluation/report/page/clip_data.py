@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.generate import file_sha256, video_of
+from evaluation.generate import file_sha256, is_there, video_of
 from evaluation.records import Record
 from evaluation.report.layout import Column, Layout
 from evaluation.report.page.curves import Curve, CurveReader
@@ -80,15 +80,16 @@ class ClipReader:
         sources = []
         truth = next((r.key for r in self._layout.rows if r.kind == "reference"), REFERENCE)
         if known is not None:
-            here = known.is_file()
-            why = "" if here else "video not found"
-            sources.append(Source(truth, known if here else None, why))
+            hashes = {r.reference_sha256 for r in records}
+            why = _why_not_shown(known, hashes)
+            sources.append(Source(truth, None if why else known, why))
         for row in self._layout.rows:
             if known is not None and row.key == truth:
                 continue
             path = video_of(self._root, row.key, sample)
-            why = "" if path else _why_missing(records, row.key)
-            sources.append(Source(row.key, path, why))
+            hashes = {r.generated_sha256 for r in records if r.generator == row.key}
+            why = _why_not_shown(path, hashes) if path else _why_missing(records, row.key)
+            sources.append(Source(row.key, None if why else path, why))
         return sources
 
     def _declared(self, sources: Sequence[Source]) -> tuple[dict[str, int], float]:
@@ -187,6 +188,16 @@ def _short(
     if significant:
         return [float(f"{v:.{digits}g}") if math.isfinite(v) else None for v in values.tolist()]
     return [round(v, digits) if math.isfinite(v) else None for v in values.tolist()]
+
+
+def _why_not_shown(path: Path, scored: Set[str]) -> str:
+    """A run says where its videos lie, and may say anything: what was not scored is not shown."""
+    try:
+        if not is_there(path):  # or a pipe, which would never end
+            return "video not found"
+        return "" if file_sha256(path) in scored else "the video is another than was scored"
+    except OSError:
+        return "video not found"
 
 
 def _why_missing(records: Sequence[Record], generator: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -18,6 +19,8 @@ import cv2
 import numpy as np
 
 from evaluation.generate import file_sha256
+from evaluation.json_form import Form, misfit
+from evaluation.limits import parsed_json, text_of
 from evaluation.report.page.mosaic import Mosaic, Place, mosaic
 from evaluation.report.page.sounds import MOST_SOUNDS, Sounds, sound_to_play, sounds_of
 from evaluation.report.words import plain
@@ -31,6 +34,26 @@ VERSION = "1"
 
 _ENCODING = Encoding(crf=20, web=True)
 _SAME_RATE = Fraction(2, 1000)
+_NAME = re.compile(r"[0-9a-f]{20}(-\d)?\.mp4")
+_NUMBER = (int, float)
+_TILE: Form = {
+    "key": str,
+    "place": (dict, type(None)),
+    "size": [int],
+    "frames": int,
+    "fps": _NUMBER,
+    "sound": (int, type(None)),
+    "problem": str,
+}
+_FORM: Form = {
+    "files": [str],
+    "fps": _NUMBER,
+    "frames": int,
+    "width": int,
+    "height": int,
+    "tiles": [_TILE],
+    "sounds": [int],
+}
 _PAPER = 128  # grey where a tile has no frame
 
 
@@ -112,7 +135,9 @@ def _key(sources: Sequence[Source]) -> str:
 
 def _remembered(note: Path, folder: Path) -> Proxy | None:
     try:
-        content = json.loads(note.read_text())
+        content = parsed_json(text_of(note))
+        if misfit(content, _FORM) or not all(map(_NAME.fullmatch, content["files"])):
+            return None
         tiles = tuple(
             Tile(**{**t, "size": tuple(t["size"]), "place": t["place"] and Place(**t["place"])})
             for t in content.pop("tiles")

@@ -33,6 +33,7 @@ Told = Callable[[int, int, str], None]
 
 CLIPS = "clips"
 _OURS = re.compile(r"\d+\.js|[0-9a-f]{20}(-\d)?\.(mp4|json)")
+_HALF = re.compile(rf"\.({_OURS.pattern})-[a-z0-9_]{{8}}(\.mp4)?")
 
 
 def write_page(
@@ -153,10 +154,14 @@ def _write(path: Path, text: str) -> None:
 
 
 def _sweep(folder: Path, kept: Kept) -> None:
-    """Take away what an earlier page left and this one does not show. Other files stay."""
+    """Take away what an earlier page, or a killed one, left and this one does not show.
+
+    Other files stay.
+    """
     stems = {Path(name).stem.split("-")[0] for name in kept.files}
     wanted = {f"{clip}.js" for clip in kept.kinds} | kept.files.keys()
     for path in folder.iterdir():
         note = path.suffix == ".json" and path.stem in stems
-        if _OURS.fullmatch(path.name) and path.name not in wanted and not note:
+        ours = _OURS.fullmatch(path.name) and path.name not in wanted and not note
+        if ours or _HALF.fullmatch(path.name):
             path.unlink()

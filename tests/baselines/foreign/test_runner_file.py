@@ -1,5 +1,6 @@
 """Runner files: everything wrong is said at once; where things are may be said elsewhere."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -197,3 +198,13 @@ def test_every_key_step_and_placeholder_is_documented(tmp_path, write_runner):
         assert text in page, text
     for path in SHIPPED:
         assert f"`{path.stem}`" in page
+
+
+def test_a_file_without_end_is_not_read(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(GeneratorFileError, match="is no plain file"):
+        read_runner_file(tmp_path / "pipe.toml")
+    monkeypatch.setenv("TALKBENCH_MAX_TEXT", "9")
+    (tmp_path / "long.toml").write_text('name = "foreign"\n')
+    with pytest.raises(GeneratorFileError, match="17 bytes in a list or manifest"):
+        read_runner_file(tmp_path / "long.toml")
