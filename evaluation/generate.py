@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.cost import Cost, cost_of, watched
-from evaluation.generator import GenerationError, Generator, lacking, made
+from evaluation.elsewhere.addresses import tell
+from evaluation.elsewhere.fetched import here, known_sha256, using
+from evaluation.elsewhere.mirror import find
+from evaluation.elsewhere.remote import UnreachableError
+from evaluation.generator import Finished, GenerationError, Generator, lacking, made
 from evaluation.limits import parsed_json, text_of
 from evaluation.machine import MachineError, machine_error
 from evaluation.reading import VideoFile
@@ -74,6 +78,8 @@ def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int)
         return _make(generator, sample, seed, out, note, key)
     except MachineError:
         raise
+    except UnreachableError as error:  # no fault of the generator, and not remembered
+        return Generated(None, "unavailable", str(error))
     except OSError as error:
         known = machine_error(error)
         if isinstance(known, MachineError):
@@ -85,6 +91,9 @@ def _make(
     generator: Generator, sample: Sample, seed: int, out: Path, note: Path, key: str
 ) -> Generated:
     out.unlink(missing_ok=True)  # an older one is no result, and may be another folder's by a link
+    if not isinstance(generator, Finished):
+        for file in (sample.video, sample.audio, sample.other_audio):
+            _ = file and here(file)  # a foreign program sees plain files
     try:
         with watched() as spent:
             answer = made(generator.generate(sample, out, seed))
@@ -96,7 +105,7 @@ def _make(
             raise
         text = str(error) if isinstance(error, GenerationError) else _named(error)
         return _failed(out, note, key, f"generation failed: {text}")
-    path = answer.video
+    path = here(answer.video)
     if not path.is_file():
         return _failed(out, note, key, f"generation failed: {generator.spec.name} wrote no file")
     video = VideoFile(path, file_sha256(path))
@@ -106,7 +115,7 @@ def _make(
             spent.peak_mb = None if math.isnan(answer.peak_mb) else answer.peak_mb
         content |= spent.note(path)
     else:  # it was there already
-        content["path"] = str(path.absolute())  # a report may be written from elsewhere
+        content["path"] = tell(path.absolute())  # a report may be written from elsewhere
     if answer.notes:
         content["notes"] = dict(answer.notes)
     if content != _read_note(note):  # finished videos are asked for at every run
@@ -154,7 +163,7 @@ def video_of(root: Path, generator: str, sample: str) -> Path | None:
     if "reason" in note:
         return None
     if "path" in note:
-        path = Path(note["path"])
+        path = find(note["path"])
     return path if path.is_file() else None
 
 
@@ -183,7 +192,9 @@ def _remembered(note: Path, key: str, out: Path) -> Generated | None:
 
 
 def _key(generator: Generator, sample: Sample, seed: int) -> str:
-    files = (sample.video, sample.audio, sample.other_audio)
+    files = [sample.video, sample.audio, sample.other_audio]
+    if isinstance(generator, Finished):  # nothing is made of the others, which may lie elsewhere
+        files = [sample.video]
     parts = [
         generator.spec.name,
         generator.spec.version,
@@ -196,9 +207,20 @@ def _key(generator: Generator, sample: Sample, seed: int) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Lower-case hex; read again only when size or time of the file changed."""
-    stat = path.stat()
-    return _sha256(path, stat.st_size, stat.st_mtime_ns)
+    """Lower-case hex; read again only when size or time of the file changed.
+
+    A file from elsewhere that was read before in this version and is not here now is not fetched.
+
+    Raises:
+        OSError: It cannot be read.
+        UnreachableError: It lies elsewhere and cannot be had now.
+    """
+    known = known_sha256(path)
+    if known:
+        return known
+    with using():
+        stat = here(path).stat()
+        return _sha256(path, stat.st_size, stat.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=65536)

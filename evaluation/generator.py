@@ -107,6 +107,17 @@ class Needy(Protocol):
         ...
 
 
+@runtime_checkable
+class Finished(Protocol):
+    """A generator that makes nothing: its videos are there, in ``folder``, by the sample's id.
+
+    What a sample is driven with is then not read, and where it lies elsewhere not fetched.
+    """
+
+    folder: Path
+    videos: Mapping[str, Path]
+
+
 def lacking(generator: Generator) -> list[str]:
     """What a generator says that it lacks, its assets aside."""
     return [str(text) for text in generator.lacking()] if isinstance(generator, Needy) else []

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.elsewhere.fetched import here, using
 from evaluation.plan import UnusableInputError
 
 
@@ -106,7 +107,8 @@ def text_of(path: Path, encoding: str = "utf-8") -> str:
     refused = TEXT.refusal(path.stat().st_size)
     if refused:
         raise ValueError(refused)
-    return path.read_text(encoding=encoding)
+    with using():
+        return here(path).read_text(encoding=encoding)
 
 
 def parsed_json(text: str | bytes) -> Any:  # noqa: ANN401 - what JSON holds

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.elsewhere.shared_tracks import SharedTracks
 from metrics import Track
 
 _FRAMES = "__frames__"
@@ -86,10 +87,13 @@ class TrackStore:
 
     Args:
         root: Folder of the run.
+        shared: Folder or address of tracks that runs share; empty for none. What is not in the run
+            is looked for there, and what is made is written there, too.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, shared: str = "") -> None:
         self.root = root / "tracks"
+        self._shared = SharedTracks(shared, _MOST_BYTES) if shared else None
 
     def path_of(self, sha256: str, extractor: str, sampling: str) -> Path:
         """Where that track lies, if it is kept."""
@@ -99,6 +103,8 @@ class TrackStore:
         """None where it was not computed yet, or its file is damaged (it is computed again)."""
         path = self.path_of(sha256, extractor, sampling)
         arrays = _load_npz(path)
+        if arrays is None and self._shared is not None:
+            arrays = self._brought(self._shared, path)
         if arrays is None or _FRAMES not in arrays:
             return None
         frames = int(arrays.pop(_FRAMES))
@@ -109,6 +115,19 @@ class TrackStore:
         arrays = {**kept.track, _FRAMES: np.asarray(kept.frames)}
         path = self.path_of(sha256, extractor, sampling)
         write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+        if self._shared is not None:
+            self._shared.keep(self._name(path), path)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _brought(self, shared: SharedTracks, path: Path) -> dict[str, NDArray[Any]] | None:
+        """A shared track, read as a file of the run would be, which it is then."""
+        content = shared.bring(self._name(path))
+        if content is None:
+            return None
+        write_atomically(path, lambda file: file.write(content))
+        return _load_npz(path)
 
 
 class ValueStore:

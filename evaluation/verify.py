@@ -17,6 +17,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from evaluation.elsewhere.mirror import find
 from evaluation.generate import file_sha256, video_of
 from evaluation.limits import parsed_json, text_of
 from evaluation.plan import UnusableInputError
@@ -300,5 +301,5 @@ def _files(
         yield record.generator, path, record.generated_sha256
     if record.reference_sha256:
         named = samples[record.sample].get("reference")
-        path = Path(named) if named and Path(named).is_file() else None
+        path = there if named and (there := find(named)).is_file() else None
         yield "the reference", path, record.reference_sha256

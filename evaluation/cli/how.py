@@ -31,6 +31,7 @@ class How:
         gpus_per_worker: Share of a GPU.
         shard: The part to do.
         log_json: File of events, ``-`` for standard error.
+        tracks: Folder or address of tracks that runs share.
     """
 
     name: str = "local"
@@ -41,6 +42,7 @@ class How:
     gpus_per_worker: float = 0.0
     shard: Shard | None = None
     log_json: str | None = None
+    tracks: str | None = None
 
     def engine(self) -> Engine:
         """The engine of that name.
@@ -95,6 +97,10 @@ _OPTIONS = (
         help="Do the I-th of N parts, each in a folder of its own; then talkbench merge."),
     click.option("--log-json", metavar="FILE",
         help="Events as JSON lines, as in RUN/events.jsonl; - for standard error."),
+    click.option("--tracks", envvar="TALKBENCH_TRACKS", metavar="DIR|ADDRESS",
+        help="Tracks (boxes, landmarks, features) that runs and machines share, beside the run's "
+        "own: a folder, or s3://bucket/tracks. Only for places that you trust; also "
+        "$TALKBENCH_TRACKS."),
 )  # fmt: skip
 
 
@@ -111,7 +117,7 @@ def how(command: Callable[..., Any]) -> Callable[..., Any]:
                 name: given.pop(name)
                 for name in (
                     *("workers", "isolate", "clip_timeout", "address", "gpus_per_worker"),
-                    "log_json",
+                    *("log_json", "tracks"),
                 )
             },
         )

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.dataset import DatasetError, DatasetSpec, with_other_audio
+from evaluation.elsewhere.fetched import absent
 from evaluation.sample import Sample
 from evaluation.video import has_audio
+
+_HEADERS = 16  # read at a time
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 
@@ -66,6 +70,15 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (here / f for f in files if (here / f).is_file())
 
 
+def heard_in(paths: Iterable[Path]) -> dict[Path, bool]:
+    """Which of these files have sound; headers that lie elsewhere are read side by side."""
+    wanted = list(paths)
+    if not any(map(absent, wanted)):
+        return {path: has_audio(path) for path in wanted}
+    with ThreadPoolExecutor(_HEADERS) as pool:
+        return dict(zip(wanted, pool.map(has_audio, wanted), strict=True))
+
+
 def speaker_of(sample_id: str, pattern: re.Pattern[str] | None = None) -> str:
     """Whose clip it is, from its id.
 
@@ -109,14 +122,15 @@ class FolderDataset:
         """Every video of the folder, by id."""
         if data is None:
             raise DatasetError("the folder dataset needs a folder: --data DIR")
-        samples = []
-        for name, path in videos_in(data).items():
+        samples, videos = [], videos_in(data)
+        heard = heard_in(videos.values())
+        for name, path in videos.items():
             samples.append(
                 Sample(
                     id=name,
                     speaker=speaker_of(name, self.speaker),
                     video=path,
-                    audio=path if has_audio(path) else None,
+                    audio=path if heard[path] else None,
                     reference=path,
                 )
             )

@@ -7,6 +7,7 @@ on is a dataset of its own, which is whole or an error.
 from __future__ import annotations
 
 import csv
+import io
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from evaluation.dataset import DatasetError, DatasetSpec, with_other_audio
-from evaluation.datasets.folder import videos_in
+from evaluation.datasets.folder import heard_in, videos_in
+from evaluation.limits import text_of
 from evaluation.sample import Sample
-from evaluation.video import has_audio
 
 _CLIP = re.compile(r"(RD|WDA|WRA)_(\w+)_\d{3}")
 _ALL = 421  # intervals with a crop in the authors' files
@@ -120,7 +121,8 @@ class Hdtf:
             missing = [clip for clip in wanted if clip not in there]
             if missing:
                 raise DatasetError(_what_is_missing(self.spec.name, data, wanted, missing))
-        return with_other_audio([_sample(clip, there[clip]) for clip in wanted])
+        heard = heard_in(there[clip] for clip in wanted)
+        return with_other_audio([_sample(clip, there[clip], heard) for clip in wanted])
 
 
 def _clips_in(data: Path) -> dict[str, Path]:
@@ -135,12 +137,12 @@ def _clips_in(data: Path) -> dict[str, Path]:
     return there
 
 
-def _sample(clip: str, path: Path) -> Sample:
+def _sample(clip: str, path: Path, heard: Mapping[Path, bool]) -> Sample:
     return Sample(
         id=clip,
         speaker=speaker_of(clip),
         video=path,
-        audio=path if has_audio(path) else None,
+        audio=path if heard[path] else None,
         reference=path,
     )
 
@@ -161,9 +163,8 @@ def _what_is_missing(name: str, data: Path, wanted: Sequence[str], missing: Sequ
 def _reasons(data: Path) -> dict[str, str]:
     """Why clips are not there, as the preparation's report says; nothing where there is none."""
     try:
-        with (data / _REPORT).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error):
+        rows = list(csv.DictReader(io.StringIO(text_of(data / _REPORT), newline="")))
+    except (OSError, ValueError, csv.Error):
         return {}
     return {r["clip"]: r["status"] for r in rows if r.get("clip") and r.get("status")}
 

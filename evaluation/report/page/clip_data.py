@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.elsewhere.mirror import find
 from evaluation.generate import file_sha256, video_of
 from evaluation.records import Record
 from evaluation.report.layout import Column, Layout
@@ -76,7 +77,7 @@ class ClipReader:
     def _sources(self, sample: str, records: Sequence[Record]) -> list[Source]:
         """The ground truth first, then every row; the reference's own row is the ground truth."""
         reference = self._samples[sample].get("reference")
-        known = Path(reference) if reference else None
+        known = find(reference) if reference else None
         sources = []
         truth = next((r.key for r in self._layout.rows if r.kind == "reference"), REFERENCE)
         if known is not None:
