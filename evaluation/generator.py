@@ -117,6 +117,10 @@ class Finished(Protocol):
     folder: Path
     videos: Mapping[str, Path]
 
+    def unpaired(self, samples: Sequence[Sample]) -> list[str]:
+        """Ids of videos that belong to no sample."""
+        ...
+
 
 def lacking(generator: Generator) -> list[str]:
     """What a generator says that it lacks, its assets aside."""

@@ -52,6 +52,8 @@ def open_container(path: Path, *, look: int | None = None, header: bool = False)
         begin = peeked.read(12)
         peeked.seek(0)
         return _opened(path, peeked, begin, look)
+    if remote is not None:  # it is empty, which needs no fetching
+        return _opened(path, None, b"", look)
     with using():
         here(path)
         return _opened(path, None, b"", look)

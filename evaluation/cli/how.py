@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from evaluation.elsewhere.addresses import is_address
 from evaluation.engines.base import Asked, Engine
 from evaluation.engines.shards import Shard, parse
 from evaluation.events import Sink, appended, to_stderr
@@ -110,6 +111,8 @@ def how(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def with_how(**given: Any) -> Any:  # noqa: ANN401 - click's own signature
         shard = given.pop("shard")
+        if given["tracks"] and not is_address(given["tracks"]):
+            given["tracks"] = str(Path(given["tracks"]).absolute())
         asked = How(
             name=given.pop("engine"),
             shard=None if shard is None else parse(shard),

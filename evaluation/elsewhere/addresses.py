@@ -63,16 +63,18 @@ def home_of(address: str) -> Path:
     return store_root().joinpath("trees", protocol, *parts)
 
 
+TREES = "/elsewhere/trees/"
+"""In every path that stands for something elsewhere."""
+
 _TREE = r"/trees/([\w+.-]+)/((?:[\w.~%-]+/)+)@[0-9a-f]{16}"
 
 
 def tell(text: object) -> str:
     """A text or path in which folders that stand for addresses are these addresses again."""
     said = str(text)
-    root = str(store_root())
-    if root not in said:
+    if TREES not in said:
         return said
-    return re.sub(re.escape(root) + _TREE, _address, said)
+    return re.sub(re.escape(str(store_root())) + _TREE, _address, said)
 
 
 def _address(match: re.Match[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,20 +26,25 @@ from metrics.assets import sha256_of
 BOUND_VARIABLE = "TALKBENCH_ELSEWHERE_BYTES"
 BOUND = 50 << 30
 
-_scopes: list[dict[Path, int]] = []
-"""Files in use by this process, with the descriptor that holds the lock of each."""
+
+class _InUse(threading.local):
+    """Files in use by a thread: a block of :func:`using` each, file -> descriptor with its lock."""
+
+    def __init__(self) -> None:
+        self.blocks: list[dict[Path, int]] = []
+
+
+_in_use = _InUse()
 
 
 @contextmanager
 def using() -> Iterator[None]:
     """What is fetched inside stays on this machine until the end of the block."""
-    scope: dict[Path, int] = {}
-    _scopes.append(scope)
+    _in_use.blocks.append({})
     try:
         yield
     finally:
-        _scopes.remove(scope)
-        for descriptor in scope.values():
+        for descriptor in _in_use.blocks.pop().values():
             os.close(descriptor)
 
 
@@ -53,7 +59,7 @@ def here(path: Path) -> Path:
     if remote is None:
         return path
     place = standing_for(remote)
-    if any(place in scope for scope in _scopes):
+    if any(place in block for block in _in_use.blocks):
         return path
     while True:
         descriptor = _locked(place, fcntl.LOCK_SH, remote)
@@ -68,8 +74,8 @@ def here(path: Path) -> Path:
             os.close(descriptor)
     with suppress(OSError):  # by its last use a file is known that may go
         os.utime(place, ns=(time.time_ns(), place.stat().st_mtime_ns))
-    if _scopes:
-        _scopes[-1][place] = descriptor
+    if _in_use.blocks:
+        _in_use.blocks[-1][place] = descriptor
     else:
         os.close(descriptor)
     return path

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from filelock import FileLock
 
 from evaluation.dataset import DatasetError
-from evaluation.elsewhere.addresses import checked, home_of, is_address, store_root, tell
+from evaluation.elsewhere.addresses import TREES, checked, home_of, is_address, store_root, tell
 from evaluation.elsewhere.remote import Remote, UnreachableError, listing, single
 from evaluation.store import write_atomically
 
@@ -79,6 +79,8 @@ def remote_of(path: Path) -> Remote | None:
     Raises:
         UnreachableError: Its listing is not on this machine.
     """
+    if TREES not in str(path):  # asked of every file: no more than this for most
+        return None
     text = os.path.abspath(path)  # noqa: PTH100 - resolving would lose the name
     if not text.startswith(f"{store_root()}/trees/"):
         return None

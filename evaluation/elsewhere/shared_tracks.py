@@ -23,7 +23,7 @@ class SharedTracks:
     """Files by name.
 
     Args:
-        where: Folder or address; both are made where they are not there.
+        where: Folder, made where it is not there, or address.
         most: Bytes of the largest file that is taken.
     """
 
@@ -66,9 +66,13 @@ class SharedTracks:
         if is_address(self._where):
             files, root = opened(checked(self._where))
             path = f"{root}/{name}"
-            with suppress(Exception):
-                files.makedirs(path.rpartition("/")[0], exist_ok=True)  # buckets have no folders
-            files.put_file(str(file), path)
+            try:
+                files.put_file(str(file), path)
+            except FileNotFoundError:  # a place with folders; buckets have none, nor are they made
+                if not files.exists(root):
+                    raise
+                files.makedirs(path.rpartition("/")[0], exist_ok=True)
+                files.put_file(str(file), path)
             return
         there = Path(self._where) / name
         there.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.elsewhere.fetched import here
 from evaluation.elsewhere.mirror import find
+from evaluation.elsewhere.remote import UnreachableError
 from evaluation.generate import file_sha256, video_of
 from evaluation.records import Record
 from evaluation.report.layout import Column, Layout
@@ -81,15 +83,12 @@ class ClipReader:
         sources = []
         truth = next((r.key for r in self._layout.rows if r.kind == "reference"), REFERENCE)
         if known is not None:
-            here = known.is_file()
-            why = "" if here else "video not found"
-            sources.append(Source(truth, known if here else None, why))
+            sources.append(_source(truth, known, "video not found"))
         for row in self._layout.rows:
             if known is not None and row.key == truth:
                 continue
             path = video_of(self._root, row.key, sample)
-            why = "" if path else _why_missing(records, row.key)
-            sources.append(Source(row.key, path, why))
+            sources.append(_source(row.key, path, _why_missing(records, row.key)))
         return sources
 
     def _declared(self, sources: Sequence[Source]) -> tuple[dict[str, int], float]:
@@ -170,6 +169,16 @@ class ClipReader:
         if not lines:
             return None
         return {"column": -1, "title": "Lip opening", "decimals": 3, "lines": lines, "unplaced": []}
+
+
+def _source(key: str, path: Path | None, missing: str) -> Source:
+    """A video; one that lies elsewhere is fetched, and where it cannot be, the tile says so."""
+    if path is None or not path.is_file():
+        return Source(key, None, missing)
+    try:
+        return Source(key, here(path), "")
+    except UnreachableError as error:
+        return Source(key, None, str(error))
 
 
 def _line(row: int, curve: Curve) -> dict[str, Any]:
