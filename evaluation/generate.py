@@ -105,7 +105,7 @@ def _make(
             raise
         text = str(error) if isinstance(error, GenerationError) else _named(error)
         return _failed(out, note, key, f"generation failed: {text}")
-    path = here(answer.video)
+    path = answer.video
     if not path.is_file():
         return _failed(out, note, key, f"generation failed: {generator.spec.name} wrote no file")
     video = VideoFile(path, file_sha256(path))

@@ -7,6 +7,7 @@ and only as files.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from av.error import ArgumentError, FFmpegError
 from av.video.stream import VideoStream
 
 from evaluation.elsewhere.fetched import absent, here, using
-from evaluation.elsewhere.remote import Peeked
+from evaluation.elsewhere.remote import Peeked, UnreachableError
 from evaluation.limits import PIXELS
 
 CONTAINERS = (
@@ -47,13 +48,14 @@ def open_container(path: Path, *, look: int | None = None, header: bool = False)
         UnreachableError: It lies elsewhere and cannot be had now.
     """
     remote = absent(path) if header else None
-    if remote is not None and remote.size:
-        peeked = remote.peek()
-        begin = peeked.read(12)
-        peeked.seek(0)
-        return _opened(path, peeked, begin, look)
-    if remote is not None:  # it is empty, which needs no fetching
-        return _opened(path, None, b"", look)
+    if remote is not None and not remote.size:
+        return _opened(path, None, b"", look)  # it is empty, which needs no fetching
+    if remote is not None:
+        with suppress(UnreachableError):  # also of a server without ranges, or said again below
+            peeked = remote.peek()
+            begin = peeked.read(12)
+            peeked.seek(0)
+            return _opened(path, peeked, begin, look)
     with using():
         here(path)
         return _opened(path, None, b"", look)

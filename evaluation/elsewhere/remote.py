@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -219,8 +219,13 @@ def _asked(
 def _version(info: Mapping[str, Any]) -> str | None:
     for key in _VERSIONS:
         if info.get(key):
-            return json.dumps([key, info[key]], default=str)
+            return f"{key} {_plain(info[key])}"
     return None
+
+
+def _plain(value: object) -> str:
+    """One text for what lists and heads write in two ways."""
+    return str(value.timestamp() if isinstance(value, datetime) else value).strip('"')
 
 
 def _counting(most: int) -> Any:  # noqa: ANN401 - fsspec's callback

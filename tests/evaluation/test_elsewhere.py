@@ -1,11 +1,13 @@
 """Media and tracks at an S3 server: what is fetched, kept and said, and what if it cannot be."""
 
-import fcntl
 import json
 import logging
 import os
+import shutil
 import sys
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
@@ -20,9 +22,10 @@ from evaluation.elsewhere import shared_tracks
 from evaluation.elsewhere.addresses import checked, home_of, store_root, tell
 from evaluation.elsewhere.fetched import absent, here, using
 from evaluation.elsewhere.mirror import find, mirror
-from evaluation.elsewhere.remote import UnreachableError
+from evaluation.elsewhere.remote import Remote, UnreachableError
 from evaluation.finished import FinishedVideos
-from evaluation.generate import file_sha256, video_of
+from evaluation.generate import file_sha256, generate_once, video_of
+from evaluation.generator import GeneratorSpec
 from evaluation.opening import VideoError, open_container
 from evaluation.plan import Plan, UnusableInputError
 from evaluation.run import execute
@@ -41,6 +44,7 @@ class Server:
         self.app = app
         self.asked = []
         self.refused = self.cut = ()
+        self.slow = 0.0
 
     def fetched(self):
         """Whole objects that were sent, by key."""
@@ -55,6 +59,7 @@ class Server:
         if key in self.refused:
             start_response("403 Forbidden", [("Content-Type", "application/xml")])
             return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]
+        time.sleep(self.slow)
         answer = self.app(environ, start_response)
         if method == "GET" and key in self.cut:
             return [b"".join(answer)[:100]]  # the connection ends before the file does
@@ -92,7 +97,7 @@ def server(serving, monkeypatch, tmp_path):
     serving.at = f"s3://{serving.bucket}"
     serving.asked.clear()
     yield serving
-    serving.refused = serving.cut = ()
+    serving.refused, serving.cut, serving.slow = (), (), 0.0
     shared_tracks._given_up.clear()
 
 
@@ -235,8 +240,10 @@ def test_two_workers_within_a_small_bound(bucket, local, clips, talkbench, tmp_p
     assert 0 < len(kept) <= 4  # two that two workers use, at most, beside the last
     # What was removed is known by its hash, and is not fetched to be told so.
     bucket.asked.clear()
-    again = talkbench(*words(bucket.at, run), TALKBENCH_ELSEWHERE_BYTES=str(10**9))
+    again = talkbench(*words(bucket.at, run))
     assert "0 records computed" in again.stdout
+    players = len([e for e in bucket.fetched() if e])
+    assert bucket.fetched().total() == players <= 8  # by the report, for its players, once
 
 
 def test_what_is_in_use_is_not_removed(bucket, monkeypatch):
@@ -255,33 +262,52 @@ def test_what_is_in_use_is_not_removed(bucket, monkeypatch):
     assert videos["a"].stat().st_size == len(content)
 
 
-def test_who_finds_a_file_being_fetched_waits(bucket):
+def test_all_who_want_a_file_wait_for_the_one_who_fetches_it(bucket, clips):
     path = FinishedVideos.read("mine", f"{bucket.at}/mine").videos["a"]
-    with path.resolve().open("rb+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        other = os.fork()
-        if not other:
-            os._exit(0 if _times_out(path) else 1)
-        assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 0
-    assert here(path).stat().st_mtime_ns
+    bucket.slow = 0.2
+    with ThreadPoolExecutor(4) as pool:
+        contents = set(pool.map(lambda p: here(p).read_bytes(), [path] * 4))
+    assert contents == {(clips / "mine" / "a.mp4").read_bytes()}
+    assert bucket.fetched() == {"mine/a.mp4": 1}
 
 
-def _times_out(path) -> bool:
-    import signal
+def test_a_file_that_was_removed_is_known_and_comes_back(bucket, clips, tmp_path, monkeypatch):
+    samples = FolderDataset().samples(mirror(f"{bucket.at}/hdtf"))
+    first, second, third = samples[:3]
+    sha256 = file_sha256(first.video)
+    monkeypatch.setenv("TALKBENCH_ELSEWHERE_BYTES", "1")
+    here(second.video)
+    bucket.asked.clear()
+    assert absent(first.video) is not None
+    assert file_sha256(first.video) == sha256
+    assert bucket.asked == []
 
-    class Late(BaseException):
-        pass
+    class Copies:
+        """A foreign program: it opens what it is given, as any program would."""
 
-    def late(*_):
-        raise Late
+        spec = GeneratorSpec(name="copies", version="1", kind="system", about="", source="")
 
-    signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, 0.3)
-    try:
-        here(path)
-    except Late:
-        return True
-    return False
+        def generate(self, sample, out, seed):
+            return shutil.copyfile(sample.video, out)
+
+    with using():
+        made = generate_once(Copies(), first, tmp_path / "videos", 0)
+    assert made.video is not None
+    assert made.video.sha256 == sha256
+
+    here(third.video)
+    (fact,) = [p for p in (store_root() / "facts").iterdir() if sha256 in p.read_text()]
+    fact.write_text(json.dumps({"sha256": "0" * 64}))
+    with pytest.raises(UnreachableError, match="another file than before"):
+        here(first.video)
+
+
+def test_a_file_of_another_length_is_not_taken(bucket, tmp_path):
+    size = FinishedVideos.read("mine", f"{bucket.at}/mine").videos["a"].stat().st_size
+    for wrong, said in ((size + 1, "bytes came; the next run"), (size - 1, "more than the")):
+        remote = Remote(f"{bucket.at}/mine", "a.mp4", wrong, "unknown")
+        with pytest.raises(UnreachableError, match=said):
+            remote.fetch(tmp_path / "a.mp4")
 
 
 def test_planning_reads_headers_and_fetches_nothing(bucket, clips):
