@@ -86,9 +86,13 @@ def server(serving, monkeypatch, tmp_path):
         "AWS_ACCESS_KEY_ID": "nobody",
         "AWS_SECRET_ACCESS_KEY": "nothing",
         "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": "127.0.0.1",
         "TALKBENCH_CACHE": str(tmp_path / "cache"),
     }.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
     monkeypatch.setattr("s3fs.S3FileSystem.retries", 1)
     fsspec.filesystem("s3").invalidate_cache()
     serving.files = fsspec.filesystem("s3")
