@@ -25,6 +25,8 @@ from metrics.assets import sha256_of
 
 BOUND_VARIABLE = "TALKBENCH_ELSEWHERE_BYTES"
 BOUND = 50 << 30
+_USED_AGAIN_NS = 600 * 10**9
+"""A use is noted once in ten minutes: noting it changes the state by which files are told."""
 
 
 class _InUse(threading.local):
@@ -72,8 +74,10 @@ def here(path: Path) -> Path:
                 _fetch(remote, place)
         finally:
             os.close(descriptor)
-    with suppress(OSError):  # by its last use a file is known that may go
-        os.utime(place, ns=(time.time_ns(), place.stat().st_mtime_ns))
+    stat, now = os.fstat(descriptor), time.time_ns()
+    if now - stat.st_atime_ns > _USED_AGAIN_NS:
+        with suppress(OSError):  # by its last use a file is known that may go
+            os.utime(place, ns=(now, stat.st_mtime_ns))
     if _in_use.blocks:
         _in_use.blocks[-1][place] = descriptor
     else:
