@@ -41,6 +41,10 @@ class GroundTruth:
             raise GenerationError("this sample has no reference video")
         return sample.reference
 
+    def video_of(self, sample: Sample) -> Path | None:
+        """The reference."""
+        return sample.reference
+
 
 class Reencoded:
     """The video through a coarse codec: sharp metrics drop, sync does not.

@@ -1,7 +1,4 @@
-"""How fast IP-LAP is: ours against the official loop, on the same weights and inputs.
-
-    git clone https://github.com/Weizhi-Zhong/IP_LAP && git -C IP_LAP checkout 9b9dc03
-    python -m benchmarks.iplap --official IP_LAP --frames 3 -o bench/iplap.json
+"""(f) IP-LAP against its official loop, on the same weights and inputs.
 
 The official side is what inference_single.py does for a frame between its sketches and its face:
 the landmark generator on one window, then the renderer on 25 references. Ours does the same as
@@ -10,91 +7,127 @@ the landmark generator on one window, then the renderer on 25 references. Ours d
 
 from __future__ import annotations
 
-import argparse
-import json
+import contextlib
+import io
 import sys
-import time
 import types
 import warnings
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from torch import Tensor
+import click
 
-import method
-from evaluation.calibration.packages import need
-from method import pipeline
+from benchmarks import plots
+from benchmarks.frame import kind, rounds
+from benchmarks.spending import BenchmarkError, device, in_turn, timed, versus
+from benchmarks.tables import Row
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
 
 REFERENCES, WINDOW = 25, 5
+CLONE = "git clone https://github.com/Weizhi-Zhong/IP_LAP && git -C IP_LAP checkout 9b9dc03"
 
 
-def main() -> None:
-    """Parse, run, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--official", type=Path, required=True, help="a clone of IP_LAP")
-    parser.add_argument("--frames", type=int, default=3)
-    parser.add_argument("-o", "--out", type=Path, help="JSON file")
-    given = parser.parse_args()
+@kind(
+    "IP-LAP against its official loop",
+    partial(plots.sides, name="part"),
+    quick={"rounds": 1, "frames": 1},
+    example="python -m benchmarks iplap --official IP_LAP --frames 3",
+)
+@click.option(
+    "--official",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help=f"A clone: {CLONE}",
+)
+@click.option(
+    "--frames", type=click.IntRange(1), default=1, show_default=True, help="A round, after warm-up."
+)
+@rounds(3)
+def iplap(official: Path, frames: int, rounds: int) -> list[Row]:
+    """Both networks of IP-LAP on a frame with 25 references, the official loop's and ours.
+
+    Random weights, the same for both; one frame to warm up. The last column is how far the faces
+    are apart, so that equal work is seen to be compared.
+    """
+    if not (official / "models" / "video_renderer.py").is_file():
+        raise click.UsageError(f"--official {official}: no clone of IP_LAP; {CLONE}")
+    import numpy as np
+    import torch
+
+    import method
+    from method import pipeline
+
     torch.manual_seed(0)
-    generator, renderer = official_models(given.official)
+    with contextlib.redirect_stdout(io.StringIO()):  # its loss says which network it is
+        generator, renderer = _official_models(official)
     ours = pipeline.Models(
-        method.load_landmark_generator(generator.state_dict()),
-        method.load_renderer(renderer.state_dict()),
+        method.load_landmark_generator(generator.state_dict()).to(device()),
+        method.load_renderer(renderer.state_dict()).to(device()),
     )
-    first, *inputs = made_up(1 + given.frames)
-    references = ours.renderer.look(first["ref_images"], first["ref_sketches"])
-    official_frame(generator, renderer, first)  # to warm up
-    our_frame(ours, first, references)
-    theirs, their_faces = spent(lambda: [official_frame(generator, renderer, x) for x in inputs])
-    ours_spent, our_faces = spent(lambda: [our_frame(ours, x, references) for x in inputs])
+    first, *inputs = _made_up(1 + frames)
+    with torch.inference_mode():
+        references = ours.renderer.look(first["ref_images"], first["ref_sketches"])
+    _official_frame(generator, renderer, first)  # to warm up
+    _our_frame(ours, first, references)
+    faces: dict[str, list[np.ndarray]] = {}
+
+    def side(name: str, frame: Any) -> Any:
+        spent, faces[name] = timed(lambda: [frame(x) for x in inputs])
+        return spent
+
+    took = in_turn(
+        {
+            "official": lambda: side("official", lambda x: _official_frame(generator, renderer, x)),
+            "ours": lambda: side("ours", lambda x: _our_frame(ours, x, references)),
+        },
+        rounds,
+    )
     levels = [
         np.abs((a * 255).astype(np.uint8).astype(int) - (b * 255).astype(np.uint8)).max()
-        for a, b in zip(their_faces, our_faces, strict=True)
+        for a, b in zip(faces["official"], faces["ours"], strict=True)
     ]
-    row = {
-        "frames": given.frames,
-        "official CPU s a frame": round(theirs[1] / given.frames, 2),
-        "ours CPU s a frame": round(ours_spent[1] / given.frames, 2),
-        "times less CPU": round(theirs[1] / ours_spent[1], 2),
-        "official s a frame": round(theirs[0] / given.frames, 2),
-        "ours s a frame": round(ours_spent[0] / given.frames, 2),
-        "times faster": round(theirs[0] / ours_spent[0], 2),
-        "largest difference, grey levels": int(max(levels)),
-    }
-    print("\n".join(f"{name}: {value}" for name, value in row.items()))
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(row, indent=2) + "\n")
+    row = {"part": f"{frames} frame{'s' if frames > 1 else ''}"} | versus(took)
+    return [row | {"largest difference, grey levels": int(max(levels))}]
 
 
-def official_models(clone: Path) -> tuple[Any, Any]:
+def _official_models(clone: Path) -> tuple[Any, Any]:
     """Both official networks in eval mode; their loss network gets random weights, too."""
+    import torch
+
+    from evaluation.calibration.packages import need
+
     torchvision = need("torchvision")
     vgg19 = torchvision.models.vgg19
     torchvision.models.vgg19 = lambda **_: vgg19(weights=None)
     sys.modules.setdefault("lws", types.ModuleType("lws"))  # imported, never called
-    sys.path.insert(0, str(clone))
-    torch.Tensor.cuda = lambda self, *_, **__: self  # type: ignore[method-assign]
-    from models import Landmark_generator, Renderer  # type: ignore[import-not-found]
+    sys.path.append(str(clone))
+    torch.Tensor.cuda = lambda self, *_, **__: self.to(device())  # type: ignore[method-assign]
+    try:
+        from models import Landmark_generator, Renderer  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise BenchmarkError(f"{clone}: its models cannot be imported: {error}") from error
 
     generator = Landmark_generator(
         T=WINDOW, d_model=512, nlayers=4, nhead=4, dim_feedforward=1024, dropout=0.1
     )
-    return generator.eval(), Renderer().eval()
+    return generator.eval().to(device()), Renderer().eval().to(device())
 
 
-def made_up(count: int) -> list[dict[str, Tensor]]:
+def _made_up(count: int) -> list[dict[str, Tensor]]:
     """Inputs of the right shapes and ranges; references are those of one clip."""
+    import torch
+
     known = {
         "ref_images": torch.rand(1, REFERENCES, 3, 128, 128),
         "ref_sketches": torch.rand(1, REFERENCES, 3, 128, 128).round(),
         "ref_pose": torch.rand(1, 15, 2, 74),
         "ref_content": torch.rand(1, 15, 2, 57),
     }
-    return [
+    frames = [
         known
         | {
             "mels": 4 * torch.randn(1, WINDOW, 1, 80, 16).clamp(-1, 1),
@@ -104,12 +137,14 @@ def made_up(count: int) -> list[dict[str, Tensor]]:
         }
         for _ in range(count)
     ]
+    return [{name: value.to(device()) for name, value in frame.items()} for frame in frames]
 
 
-@torch.no_grad()
-def official_frame(generator: Any, renderer: Any, given: dict[str, Tensor]) -> np.ndarray:
+def _official_frame(generator: Any, renderer: Any, given: dict[str, Tensor]) -> np.ndarray:
     """As inference_single.py calls its networks for one frame."""
-    with warnings.catch_warnings():
+    import torch
+
+    with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of grid_sample's and interpolate's old defaults
         generator(given["mels"], given["pose"], given["ref_pose"], given["ref_content"])
         face, *_ = renderer(
@@ -119,25 +154,18 @@ def official_frame(generator: Any, renderer: Any, given: dict[str, Tensor]) -> n
             given["ref_sketches"],
             given["mels"][:, 2].unsqueeze(0),
         )
-    return face.numpy()
+    found: np.ndarray = face.cpu().numpy()
+    return found
 
 
-@torch.inference_mode()
-def our_frame(models: pipeline.Models, given: dict[str, Tensor], references: Any) -> np.ndarray:
+def _our_frame(models: Any, given: dict[str, Tensor], references: Any) -> np.ndarray:
     """As the pipeline calls its networks for one frame."""
-    models.landmarks(given["mels"], given["pose"], given["ref_pose"], given["ref_content"])
-    face, _ = models.renderer.render(
-        given["face"][:, 0], given["sketches"], references, given["mels"][:, 2]
-    )
-    return face.numpy()
+    import torch
 
-
-def spent(call: Callable[[], Any]) -> tuple[tuple[float, float], Any]:
-    """Seconds by the clock and of CPU, and the result."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = call()
-    return (time.perf_counter() - wall, time.process_time() - cpu), result
-
-
-if __name__ == "__main__":
-    main()
+    with torch.inference_mode():
+        models.landmarks(given["mels"], given["pose"], given["ref_pose"], given["ref_content"])
+        face, _ = models.renderer.render(
+            given["face"][:, 0], given["sketches"], references, given["mels"][:, 2]
+        )
+    found: np.ndarray = face.cpu().numpy()
+    return found

@@ -1,6 +1,6 @@
 """One metric over pairs of videos, as a user of its official package would script it.
 
-Run by ``benchmarks/metrics.py`` in a process of its own for every metric and generator:
+Run by ``benchmarks/official.py`` in a process of its own for every metric and generator:
 decode with OpenCV, call the package, print one JSON line. Nothing is shared between calls,
 because nothing is shared between the scripts that papers use.
 """
@@ -15,7 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from evaluation.calibration.official import BY_CARD, call_as_users_do
+from evaluation.calibration import official
+from evaluation.calibration.packages import need
 from metrics import Frames
 from metrics.assets import locate
 
@@ -24,13 +25,14 @@ Computed = Callable[[Frames, Frames], float]
 
 def decode(path: Path, every: int) -> Frames:
     """Frames 0, N, 2N, ... as uint8 RGB."""
-    capture, frames, index = cv2.VideoCapture(str(path)), [], 0
+    capture, index = cv2.VideoCapture(str(path)), 0
+    frames: list[Frames] = []
     while True:
         ok, frame = capture.read()
         if not ok:
             return np.stack(frames)
         if index % every == 0:
-            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+            frames.append(np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8))
         index += 1
 
 
@@ -90,20 +92,39 @@ FACES: dict[str, Callable[[], Computed]] = {
 }
 
 
+def on_device(device: str) -> None:
+    """Packages that compute with torch do so there: their tensors and networks are put there.
+
+    Args:
+        device: ``cpu`` leaves everything as it is.
+    """
+    if device == "cpu":
+        return
+    planes, network = official._planes, official._official_lpips
+    official._planes = lambda frames, **how: planes(frames, **how).to(device)
+    official._official_lpips = lambda net: network(net).to(device)
+    score = need("pytorch_fid.fid_score")
+    whole = score.calculate_fid_given_paths
+    score.calculate_fid_given_paths = lambda paths, batch, _, width, **how: whole(
+        paths, batch, device, width, **how
+    )
+
+
 def main(card: str, every: int, generated: list[Path], reference: list[Path]) -> float:
     """The number over all pairs: a mean of clips, or of one set where the card is one."""
     pairs = [
         (decode(a, every), decode(b, every)) for a, b in zip(generated, reference, strict=True)
     ]
-    compute = FACES[card]() if card in FACES else BY_CARD[card].compute
+    compute = FACES[card]() if card in FACES else official.BY_CARD[card].compute
     if card.startswith(("fid", "kid")):
         return compute(*(np.concatenate(side) for side in zip(*pairs, strict=True)))
     return float(np.mean([compute(a, b) for a, b in pairs]))
 
 
 if __name__ == "__main__":
-    name, nth, *paths = sys.argv[1:]
-    call_as_users_do()
+    name, nth, where, *paths = sys.argv[1:]
+    official.call_as_users_do()
+    on_device(where)
     half = len(paths) // 2
     videos = [Path(p) for p in paths]
     print(json.dumps({"value": main(name, int(nth), videos[:half], videos[half:])}))

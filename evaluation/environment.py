@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
@@ -33,6 +34,12 @@ def describe() -> dict[str, object]:
         "packages": packages,
         "git": git_revision(),
     }
+
+
+@functools.cache
+def talkbench_version() -> str:
+    """Of the package that is installed."""
+    return _version("talkbench")
 
 
 def command_line() -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -11,6 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 EVENTS = "events.jsonl"
+
+Told = Callable[[int, int, str], None]
+"""Hears of progress: (done, of how many, what was just done or is being done)."""
 
 Sink = Callable[[str], None]
 """Takes a line with its newline."""
@@ -33,6 +38,50 @@ class Events:
         for sink in self._sinks:
             with suppress(OSError):
                 sink(line)
+
+
+@contextmanager
+def told_to_the_end(events: Events, event: str, **facts: Any) -> Iterator[None]:  # noqa: ANN401
+    """Tell how a block ended (done, interrupted, stopped and why), unless it is killed."""
+    start, how, reason = time.perf_counter(), "stopped", ""
+    try:
+        yield
+        how = "done"
+    except KeyboardInterrupt:
+        how = "interrupted"
+        raise
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        seconds = round(time.perf_counter() - start, 3)
+        events.tell(event, **facts, how=how, reason=reason, seconds=seconds)
+
+
+class Pace:
+    """Progress as events: the first, the last, and one a second between them.
+
+    Args:
+        events: Who hears them.
+        step: What is going on.
+        clock: Seconds.
+    """
+
+    EVERY_S = 1.0
+
+    def __init__(
+        self, events: Events, step: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._events, self._step, self._clock = events, step, clock
+        self._last = -math.inf
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """So many are done, of so many; the last of them was this."""
+        now = self._clock()
+        if now - self._last < self.EVERY_S and done < total:
+            return
+        self._last = now
+        self._events.tell("progress", step=self._step, done=done, total=total, what=what)
 
 
 @contextmanager

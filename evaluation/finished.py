@@ -71,9 +71,14 @@ class FinishedVideos:
     def generate(self, sample: Sample, out: Path, seed: int) -> Path:
         """The file of that id, where it lies."""
         del out, seed
-        if sample.id not in self.videos:
+        video = self.video_of(sample)
+        if video is None:
             raise MissingOutputError(f"{tell(self.folder)} has no video called {sample.id}")
-        return self.videos[sample.id]
+        return video
+
+    def video_of(self, sample: Sample) -> Path | None:
+        """The file of that id."""
+        return self.videos.get(sample.id)
 
     def unpaired(self, samples: Sequence[Sample]) -> list[str]:
         """Ids of videos that belong to no sample."""

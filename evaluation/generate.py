@@ -16,7 +16,8 @@ from evaluation.elsewhere.addresses import tell
 from evaluation.elsewhere.fetched import here, known_sha256, using
 from evaluation.elsewhere.mirror import find
 from evaluation.elsewhere.remote import UnreachableError
-from evaluation.generator import Finished, GenerationError, Generator, lacking, made
+from evaluation.file_state import State, state_of
+from evaluation.generator import GenerationError, Generator, HasVideos, lacking, made
 from evaluation.limits import parsed_json, text_of
 from evaluation.machine import MachineError, machine_error
 from evaluation.reading import VideoFile
@@ -52,21 +53,6 @@ def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int)
         MachineError: The disk is full or read-only.
     """
     spec = generator.spec
-    for name in spec.assets:
-        try:
-            locate(name)
-        except KeyError:
-            reason = f"generator {spec.name} needs {name!r}, which is not in the asset table"
-            return Generated(None, "unavailable", reason)
-        except (AssetMissingError, AssetCorruptError) as error:
-            return Generated(None, "unavailable", f"generator {spec.name}: {error}")
-    try:
-        missing = lacking(generator)
-    except Exception as error:  # noqa: BLE001 - foreign code
-        missing = [f"what it lacks cannot be told: {_named(error)}"]
-    if missing:
-        reason = f"generator {spec.name} lacks {'; '.join(missing)}"
-        return Generated(None, "unavailable", reason)
     out = video_path(videos, spec.name, sample.id)
     note = out.with_suffix(".json")
     try:
@@ -74,6 +60,9 @@ def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int)
         remembered = _remembered(note, key, out)
         if remembered is not None:
             return remembered
+        missing = _missing(generator)
+        if missing:
+            return Generated(None, "unavailable", missing)
         out.parent.mkdir(parents=True, exist_ok=True)
         return _make(generator, sample, seed, out, note, key)
     except MachineError:
@@ -87,11 +76,28 @@ def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int)
         return Generated(None, "failed", f"generation failed: {error}")
 
 
+def _missing(generator: Generator) -> str:
+    """Why it cannot make anything on this machine, or nothing."""
+    spec = generator.spec
+    for name in spec.assets:
+        try:
+            locate(name)
+        except KeyError:
+            return f"generator {spec.name} needs {name!r}, which is not in the asset table"
+        except (AssetMissingError, AssetCorruptError) as error:
+            return f"generator {spec.name}: {error}"
+    try:
+        missing = lacking(generator)
+    except Exception as error:  # noqa: BLE001 - foreign code
+        missing = [f"what it lacks cannot be told: {_named(error)}"]
+    return f"generator {spec.name} lacks {'; '.join(missing)}" if missing else ""
+
+
 def _make(
     generator: Generator, sample: Sample, seed: int, out: Path, note: Path, key: str
 ) -> Generated:
     out.unlink(missing_ok=True)  # an older one is no result, and may be another folder's by a link
-    if not isinstance(generator, Finished):
+    if not isinstance(generator, HasVideos):
         for file in (sample.video, sample.audio, sample.other_audio):
             _ = file and here(file)  # a foreign program sees plain files
     try:
@@ -193,7 +199,7 @@ def _remembered(note: Path, key: str, out: Path) -> Generated | None:
 
 def _key(generator: Generator, sample: Sample, seed: int) -> str:
     files = [sample.video, sample.audio, sample.other_audio]
-    if isinstance(generator, Finished):  # nothing is made of the others, which may lie elsewhere
+    if isinstance(generator, HasVideos):  # nothing is made of the others, which may lie elsewhere
         files = [sample.video]
     parts = [
         generator.spec.name,
@@ -207,7 +213,7 @@ def _key(generator: Generator, sample: Sample, seed: int) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Lower-case hex; read again only when size or time of the file changed.
+    """Lower-case hex; read again only when the file changed.
 
     A file from elsewhere that was read before in this version and is not here now is not fetched.
 
@@ -219,12 +225,12 @@ def file_sha256(path: Path) -> str:
     if known:
         return known
     with using():
-        stat = here(path).stat()
-        return _sha256(path, stat.st_size, stat.st_mtime_ns)
+        state = state_of(here(path))
+        return sha256_of(path) if state is None else _sha256(path, state)
 
 
 @functools.lru_cache(maxsize=65536)
-def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
+def _sha256(path: Path, _state: State) -> str:
     return sha256_of(path)
 
 

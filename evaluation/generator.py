@@ -95,6 +95,18 @@ class Generator(Protocol):
 
 
 @runtime_checkable
+class HasVideos(Protocol):
+    """A generator whose videos lie elsewhere and are never made may have this, too.
+
+    What a sample is driven with is then not read, and not fetched where it lies at an address.
+    """
+
+    def video_of(self, sample: Sample) -> Path | None:
+        """Where the video of a sample is to lie; None where it has none. Nothing is opened."""
+        ...
+
+
+@runtime_checkable
 class Needy(Protocol):
     """A generator that needs more than assets may have this, too."""
 
@@ -104,21 +116,6 @@ class Needy(Protocol):
         While there is anything, ``generate`` is not called: the clip's records are *unavailable*,
         and tried again at every run.
         """
-        ...
-
-
-@runtime_checkable
-class Finished(Protocol):
-    """A generator that makes nothing: its videos are there, in ``folder``, by the sample's id.
-
-    What a sample is driven with is then not read, and where it lies elsewhere not fetched.
-    """
-
-    folder: Path
-    videos: Mapping[str, Path]
-
-    def unpaired(self, samples: Sequence[Sample]) -> list[str]:
-        """Ids of videos that belong to no sample."""
         ...
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.engines.shards import SHARD, Shard, parse
-from evaluation.events import EVENTS
+from evaluation.events import EVENTS, Told
 from evaluation.folder_lock import holder
 from evaluation.manifest import MANIFEST, read_manifest
 from evaluation.plan import UnusableInputError
@@ -61,7 +61,13 @@ def shards_in(folders: Sequence[Path]) -> list[Path]:
     return found
 
 
-def merge(folders: Sequence[Path], root: Path, *, incomplete: bool = False) -> Merged:
+def merge(
+    folders: Sequence[Path],
+    root: Path,
+    *,
+    incomplete: bool = False,
+    told: Told = lambda *_: None,
+) -> Merged:
     """Put shards together in a new folder; they stay as they are.
 
     Files are linked where the file system can, and copied elsewhere.
@@ -70,6 +76,7 @@ def merge(folders: Sequence[Path], root: Path, *, incomplete: bool = False) -> M
         folders: In any order.
         root: Not there yet, or empty.
         incomplete: Take what there is: the report then says what is missing.
+        told: Hears of progress over shards.
 
     Raises:
         UnusableInputError: They are not the shards of one run, or not all of them.
@@ -94,7 +101,7 @@ def merge(folders: Sequence[Path], root: Path, *, incomplete: bool = False) -> M
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     try:
-        remarks = [*_other_packages(parts), *_bring(parts, building)]
+        remarks = [*_other_packages(parts), *_bring(parts, building, told)]
         RecordLog(building / RECORDS).append(records.values())
         write_json(building / MANIFEST, _manifest(parts, missing))
         with suppress(FileNotFoundError):
@@ -230,10 +237,11 @@ def _other_packages(parts: Sequence[_Part]) -> Iterator[str]:
             yield f"{parts[0].folder} and {part.folder} were computed with {', '.join(differ)}"
 
 
-def _bring(parts: Sequence[_Part], root: Path) -> Iterator[str]:
+def _bring(parts: Sequence[_Part], root: Path, told: Told) -> Iterator[str]:
     """Link or copy what shards keep beside their records; of two of a name the first shard's."""
     other = 0
-    for part in parts:
+    for number, part in enumerate(parts):
+        told(number, len(parts), f"files of {part.folder}")
         for kind in _KEPT:
             for path in sorted((part.folder / kind).rglob("*")):
                 if not path.is_file():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,7 @@ class Reading:
                 self._save(extractor, kept)
         return kept
 
-    @property
+    @cached_property
     def _is_steady(self) -> bool:
         return runs_at(self.file.path, self.sampling.fps or 0)
 

@@ -16,6 +16,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from evaluation.file_state import State, at_rest, state_of
+
 SCHEMA = 1
 CHECK = "check"
 """Field of a line that the others are held against; lines of before it was there have none."""
@@ -87,6 +89,9 @@ _question = attrgetter(
     *("suite", "cell", "metric_version", "generator_version", "every"),
     *("generated_sha256", "reference_sha256"),
 )
+_read_last: dict[tuple[Path, State], tuple[Record, ...]] = {}
+"""The file that was read last: a command goes on with a run, and then makes its tables."""
+
 _FIELDS = {f.name for f in fields(Record)}
 _TEXTS = ("suite", "generator", "sample", "speaker", "metric", "metric_version", "reason")
 _STATUSES = frozenset(get_args(Status))
@@ -135,12 +140,18 @@ _canonical = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", 
 _decoded = json.JSONDecoder(parse_constant=_no_number).decode
 
 
+_NO_NOTES: dict[str, int] = {}
+"""One for all records without notes; nobody changes a record's."""
+
+
 def _record(row: Mapping[str, Any], texts: dict[str, str]) -> Record:
     known: dict[str, Any] = {
         name: texts.setdefault(value, value) if type(value) is str else value
         for name, value in row.items()
         if name in _FIELDS
     }
+    if known.get("notes") == {}:
+        known["notes"] = _NO_NOTES
     return Record(**known)
 
 
@@ -156,12 +167,19 @@ class RecordLog:
         Raises:
             RecordsError: A complete line is not a record.
         """
+        state = state_of(self.path)
+        if state is not None and (known := _read_last.get((self.path, state))) is not None:
+            return list(known)
         cells: dict[tuple[str, str, str], Record] = {}
         texts: dict[str, str] = {}
         for number, line in enumerate(self._complete_lines(), start=1):
             record = self._parse(number, line, texts)
             cells[record.cell] = record
-        return list(cells.values())
+        found = list(cells.values())
+        _read_last.clear()
+        if state is not None and at_rest(state):
+            _read_last[self.path, state] = tuple(found)
+        return found
 
     def append(self, records: Iterable[Record]) -> None:
         """Add lines; when this returns they are on the disk."""

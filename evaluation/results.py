@@ -111,6 +111,7 @@ class Results:
         floors: What a certificate says about the noise of the cards, and why it says nothing.
         costs: By generator, of those whose clips were made in the run.
         rankings: By card name, in column order.
+        gone: Clips without the kept features of a set metric: lost or damaged after scoring.
     """
 
     manifest: Mapping[str, Any]
@@ -123,6 +124,7 @@ class Results:
     floors: Floors = floors.NONE
     costs: Mapping[str, Cost] = field(default_factory=dict)
     rankings: Mapping[str, Ranking] = field(default_factory=dict)
+    gone: int = 0
 
     @property
     def failures(self) -> Sequence[Record]:
@@ -173,9 +175,11 @@ def build(
     estimates: dict[tuple[str, str], Estimate] = {}
     differences: dict[tuple[str, str], Difference] = {}
     rankings: dict[str, Ranking] = {}
+    gone = 0
     for card in metrics:
         metric, name = Remembering(card), card.spec.name
         clips = {g: Clips.read(metric, of.get((g, name), ()), store) for g in generators}
+        gone += sum(c.gone for c in clips.values())
         column = {g: _estimate(metric, g, c) for g, c in clips.items()}
         floor = noise.of.get(name)
         rankings[name], won = _rank(metric, manifest, column, clips, floor, rank_anchors)
@@ -199,6 +203,7 @@ def build(
         noise,
         spent,
         rankings,
+        gone,
     )
 
 

@@ -30,6 +30,7 @@ from evaluation.manifest import MANIFEST, check_same_plan, write_manifest
 from evaluation.plan import Plan, UnusableInputError
 from evaluation.records import Record, RecordLog
 from evaluation.sample import Sample
+from evaluation.settled import Settled
 from evaluation.stages import shared_out
 from evaluation.store import sweep
 from evaluation.unit import Setting, lose_unit, run_unit
@@ -111,8 +112,9 @@ def execute(
             retry_failed=retry_failed,
             tracks="" if away else tracks,
         )
+        settled = Settled(setting)
         with _listening(root / EVENTS, log) as events:
-            work = _Work(setting, units, engine or Local(workers), events)
+            work = _Work(setting, units, engine or Local(workers), events, settled)
             with _ended(events):
                 events.tell(
                     "run started",
@@ -136,20 +138,31 @@ class _Work:
     units: list[_Unit]
     engine: Engine
     events: Events
+    settled: Settled
 
     def recorded(self, log: RecordLog, told: Told) -> list[Record]:
         """Do them; what comes back is on the disk before it is told."""
         added: list[Record] = []
+        left = [unit for unit in self.units if not self.settled.holds(*unit)]
+        self.settled.asked()
+        there = len(self.units) - len(left)
+        if there:
+            self.events.tell("units settled", count=there)
+            told(there, len(self.units), "complete and unchanged")
+        if not left:
+            return added
         doing = self.engine.each(
-            partial(_run, self.setting), self.units, partial(_lose, self.setting), self._tell
+            partial(_run, self.setting), left, partial(_lose, self.setting), self._tell
         )
         with closing(doing):
-            for number, (unit, done) in enumerate(doing, start=1):
+            for number, (unit, done) in enumerate(doing, start=there + 1):
                 try:
                     log.append(done.records)
                 except OSError as error:
                     raise machine_error(error) from error
                 added.extend(done.records)
+                generator, sample, known = unit
+                self.settled.note(generator, sample, known | {r.metric: r for r in done.records})
                 self._tell_done(unit, done)
                 told(number, len(self.units), f"{unit[0].spec.name} · {unit[1].id}")
         return added

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluation.cli import options
-from evaluation.cli.console import console
+from evaluation.cli.console import console, step
+from evaluation.cli.log import log_json
 from evaluation.plan import UnusableInputError
 from evaluation.report.facts import cautions
 from evaluation.results import build
@@ -117,6 +118,7 @@ def show(benchmark: str, metric: str | None, run: Path | None, form: str) -> Non
     "after, or on the one given. Repeat for more.",
 )
 @click.option("--submissions", type=options.Folder(), metavar="DIR", help="Folder of bundles.")
+@log_json
 def build_(root: Path, runs: tuple[str, ...], submissions: Path | None) -> None:
     """Make a static site of every board: it opens from disk, and asks nothing of any network.
 
@@ -134,10 +136,11 @@ def build_(root: Path, runs: tuple[str, ...], submissions: Path | None) -> None:
 
     ledger = read_ledger()
     known = list(benchmarks(ledger))
-    submitted = read_runs(runs, known)
-    if submissions is not None:
-        submitted += read_bundles(submissions, known)
-    made = build_site(root, ledger, submitted)
+    with step("board build") as told:
+        submitted = read_runs(runs, known)
+        if submissions is not None:
+            submitted += read_bundles(submissions, known, told)
+        made = build_site(root, ledger, submitted)
     broken = [s for s in made.submitted if s.results is None]
     console.print(
         f"{len(made.benchmarks)} benchmarks, {len(made.systems)} systems, "

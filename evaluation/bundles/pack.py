@@ -20,6 +20,7 @@ from evaluation.bundles.chain import (
     sha256,
 )
 from evaluation.elsewhere.fetched import here, using
+from evaluation.events import Told
 from evaluation.floors import CERTIFICATE
 from evaluation.generate import file_sha256, video_of
 from evaluation.manifest import MANIFEST, read_manifest
@@ -44,13 +45,14 @@ class Packed:
 
 
 @using()
-def pack(run: Path, out: Path, *, media: bool = False) -> Packed:
+def pack(run: Path, out: Path, *, media: bool = False, told: Told = lambda *_: None) -> Packed:
     """Write a run's bundle; the same run gives the same bytes.
 
     Args:
         run: Folder of the run.
         out: File to write.
         media: Put the generated videos in, too. References never are.
+        told: Hears of progress over videos.
 
     Raises:
         RecordsError: No run there, or damaged.
@@ -66,7 +68,7 @@ def pack(run: Path, out: Path, *, media: bool = False) -> Packed:
     if (run / CERTIFICATE).is_file():
         members[CERTIFICATE] = run / CERTIFICATE
     features = _features(run, results, members)
-    videos, unseen = _media(run, results.records, members if media else None)
+    videos, unseen = _media(run, results.records, members if media else None, told)
     files = {name: _hashed(content) for name, content in members.items()}
     records = [
         RecordHash(
@@ -145,7 +147,7 @@ def _features(run: Path, results: Results, members: dict[str, Content]) -> list[
 
 
 def _media(
-    run: Path, records: Sequence[Record], members: dict[str, Content] | None
+    run: Path, records: Sequence[Record], members: dict[str, Content] | None, told: Told
 ) -> tuple[list[Medium], list[str]]:
     scored: dict[tuple[str, str], str] = {}
     for record in records:
@@ -158,7 +160,8 @@ def _media(
                 "the command of the run again with all its metrics, then pack"
             )
     found, unseen = [], []
-    for (generator, sample), wanted in sorted(scored.items()):
+    for number, ((generator, sample), wanted) in enumerate(sorted(scored.items())):
+        told(number, len(scored), f"{generator} · {sample}")
         path = video_of(run, generator, sample)
         where = f"{generator} on {sample}"
         if path is not None and file_sha256(path) != wanted:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from evaluation.bundles.archive import Archive, BundleError, check_arrays
 from evaluation.bundles.chain import HEAD, LINKS, Head, RecordHash, chained, sha256
+from evaluation.events import Told
 from evaluation.floors import CERTIFICATE
 from evaluation.manifest import MANIFEST
 from evaluation.records import Record, RecordLog, RecordsError
@@ -68,11 +69,12 @@ class Verified:
         return not self.breaks and not self.unchecked
 
 
-def verify(path: Path) -> Verified:
+def verify(path: Path, told: Told = lambda *_: None) -> Verified:
     """Check archive, hashes, chain, and that the table follows from the records.
 
     Args:
         path: A bundle.
+        told: Hears of progress over its files.
 
     Returns:
         Every break that was found; a broken archive ends the search at once.
@@ -82,7 +84,7 @@ def verify(path: Path) -> Verified:
         head = Head.parse(archive.read(HEAD), str(path))
     except BundleError as error:
         return Verified(path, None, [Break("archive", path.name, str(error))], [])
-    breaks = list(_files(archive, head))
+    breaks = list(_files(archive, head, told))
     spoilt = {b.where for b in breaks}
     for found in (_media(head), _features(archive, head, spoilt)):
         breaks += found
@@ -115,12 +117,13 @@ def unpack(archive: Archive, head: Head, root: Path) -> None:
             archive.extract(name, root / name)
 
 
-def _files(archive: Archive, head: Head) -> Iterator[Break]:
+def _files(archive: Archive, head: Head, told: Told) -> Iterator[Break]:
     for name in sorted({MANIFEST, RECORDS, RESULTS} - head.files.keys()):
         yield Break("files", name, f"is not listed in {HEAD}")
     for name in sorted(archive.sizes.keys() - head.files.keys() - {HEAD}):
         yield Break("files", name, f"lies in the bundle and is not listed in {HEAD}")
-    for name, said in sorted(head.files.items()):
+    for number, (name, said) in enumerate(sorted(head.files.items())):
+        told(number, len(head.files), name)
         if name not in _OWN and not name.startswith(_FOLDERS):
             yield Break("files", name, "is none of the files of a bundle")
         if name not in archive.sizes:

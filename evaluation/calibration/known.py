@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evaluation.calibration.compare import Row
+from evaluation.events import Told
 from evaluation.generate import file_sha256
 from evaluation.reading import VideoFile
 from evaluation.registry import load_metrics
@@ -46,10 +47,11 @@ KNOWN_ANSWERS = (
 )
 
 
-def known_rows(store: TrackStore) -> list[Row]:
+def known_rows(store: TrackStore, told: Told = lambda *_: None) -> list[Row]:
     """Three rows for each known answer: distance, confidence, offset."""
     rows = []
-    for known in KNOWN_ANSWERS:
+    for number, known in enumerate(KNOWN_ANSWERS):
+        told(number, len(KNOWN_ANSWERS), f"{known.asset}, {known.protocol}")
         for family, answer, tolerance in (
             ("lse-d", known.distance, TOLERANCE),
             ("lse-c", known.confidence, TOLERANCE),

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from evaluation.cli.console import bring_assets, console, size_text
+from evaluation.cli.console import bring_assets, console
+from evaluation.cli.rates import size_text
 from metrics import assets as store
 
 

@@ -13,7 +13,8 @@ from rich.table import Table
 from evaluation.calibration import compare, known
 from evaluation.calibration.compare import Row
 from evaluation.cli import options
-from evaluation.cli.console import bring_what_is_needed, console, unit_bar
+from evaluation.cli.console import bring_what_is_needed, console, step
+from evaluation.cli.log import log_json
 from evaluation.generator import made
 from evaluation.plan import UnusableInputError
 from evaluation.registry import cards_of, load_dataset, load_generator, load_metrics, names
@@ -33,6 +34,7 @@ _SAMPLE, _DAMAGE, _EVERY = "singer", "reencoded", 30
     show_default=True,
     help="Compare frames 0, N, 2N, ...",
 )
+@log_json
 @options.download
 @click.option(
     "-o",
@@ -73,10 +75,11 @@ def calibrate(
         folder = Path(scratch)
         if generated is None or reference is None:
             generated, reference = _sample_pair(folder, download=download)
-        with unit_bar() as told:
+        with step("calibrate") as told:
             rows = compare.compare(metrics, generated, reference, every, folder, told)
         if any(known.applies(m.spec.name) for m in metrics):
-            rows += known.known_rows(TrackStore(folder))
+            with step("published answers") as told:
+                rows += known.known_rows(TrackStore(folder), told)
     settings: dict[str, object] = {
         "generated": generated.name,
         "reference": reference.name,

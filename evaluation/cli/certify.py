@@ -10,7 +10,8 @@ import click
 from evaluation.certificate import INVISIBLE, TRUTH, VISIBLE, plan_certificate
 from evaluation.certificate import certify as read_facts
 from evaluation.cli import options
-from evaluation.cli.console import check_device, console, unit_bar
+from evaluation.cli.console import check_device, console, ended_as_interrupted, step, unit_bar
+from evaluation.cli.log import log_json, logged
 from evaluation.cli.run import plan_of
 from evaluation.floors import CERTIFICATE
 from evaluation.plan import UnusableInputError
@@ -39,6 +40,7 @@ from evaluation.store import write_atomically, write_json
 @options.workers
 @options.retry
 @options.download
+@log_json
 @options.output
 def certify(
     suite_name: str,
@@ -73,15 +75,18 @@ def certify(
     plan = plan_of(suite_name, rows, metric_names, data, limit, download=download)
     plan = plan_certificate(plan if every is None else replace(plan, every=every))
     check_device()
-    with unit_bar() as told:
-        added = execute(plan, root, workers=workers, retry_failed=retry_failed, told=told)
+    with unit_bar() as told, ended_as_interrupted():
+        added = execute(
+            plan, root, workers=workers, retry_failed=retry_failed, told=told, log=logged()
+        )
     certificate = read_facts(root)
     write_json(root / CERTIFICATE, certificate.as_json())
     text = certificate_markdown(certificate).encode("utf-8", "replace")
     write_atomically((root / CERTIFICATE).with_suffix(".md"), lambda file: file.write(text))
     results = build(root, TRUTH)
     write_results(root, results)
-    write_report(root, results, root / "report", FORMATS)
+    with step("report") as told:
+        write_report(root, results, root / "report", FORMATS, told=told)
     print_certificate(certificate, console)
     kept = len(results.records) - len({r.cell for r in added})
     console.print(

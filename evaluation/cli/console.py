@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
-    ProgressColumn,
-    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 from rich.text import Text
 
 from evaluation.cli.how import How
+from evaluation.cli.log import logged
+from evaluation.cli.rates import Bytes, Lines, RateColumn, size_text
 from evaluation.engines.shards import Shard
+from evaluation.events import Events, Pace, told_to_the_end
 from evaluation.plan import Plan, UnusableInputError
 from evaluation.records import Record
 from metrics import assets
@@ -54,23 +58,21 @@ def _watched() -> bool:
     return errors.is_terminal and errors.file.isatty()
 
 
-def size_text(size: int) -> str:
-    """``87.3 MB``."""
-    return f"{size / 1e6:.1f} MB"
-
-
 @contextmanager
 def download_bars() -> Iterator[assets.Progress]:
-    """A progress callback that draws one bar per archive."""
+    """A progress callback: one bar per archive, or a line every half minute for a log file."""
+    if not _watched():
+        yield Bytes(errors)
+        return
     bars: dict[str, TaskID] = {}
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
+        TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=errors,
         transient=True,
-        disable=not _watched(),
     ) as progress:
 
         def told(what: str, done: int, total: int | None) -> None:
@@ -115,35 +117,31 @@ def bring_what_is_needed(names: Sequence[str]) -> None:
         errors.print(reason, style="yellow", soft_wrap=True, highlight=False)
 
 
-def rate_text(per_second: float) -> str:
-    """``12.3/s``; below one, seconds for each: ``4.1 s each``."""
-    return f"{per_second:.1f}/s" if per_second >= 1 else f"{1 / per_second:.1f} s each"
+@contextmanager
+def step(name: str) -> Iterator[Told]:
+    """A progress callback over a long step of a command: a bar or lines, and events.
 
+    SIGTERM ends it as Ctrl-C does. ``--log-json`` hears ``step started``, ``progress`` and
+    ``step ended``.
+    """
+    events = Events(*logged())
+    paced = Pace(events, name)
+    events.tell("step started", step=name, pid=os.getpid(), host=platform.node())
+    ended = told_to_the_end(events, "step ended", step=name)
+    with ended, ended_as_interrupted(), unit_bar(name) as bar:
 
-def duration(seconds: float) -> str:
-    """``42 s``, ``12 min``, ``3 h 20 min``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+        def told(done: int, total: int, what: str) -> None:
+            bar(done, total, what)
+            paced(done, total, what)
 
-
-class RateColumn(ProgressColumn):
-    """How many a second; below one, seconds for each."""
-
-    def render(self, task: Task) -> Text:
-        """``12.3/s``, ``4.1 s each``, or nothing yet."""
-        speed = task.finished_speed or task.speed
-        if not speed:
-            return Text("")
-        return Text(rate_text(speed))
+        yield told
 
 
 @contextmanager
-def unit_bar() -> Iterator[Told]:
+def unit_bar(beginning: str = "starting") -> Iterator[Told]:
     """A progress callback over units of work; where nobody watches, a line every half minute."""
     if not _watched():
-        yield _Lines(errors)
+        yield Lines(errors)
         return
     with Progress(
         TextColumn("{task.description}", table_column=None),
@@ -155,35 +153,12 @@ def unit_bar() -> Iterator[Told]:
         console=errors,
         transient=True,
     ) as progress:
-        bar = progress.add_task("starting", total=None)
+        bar = progress.add_task(beginning, total=None)
 
         def told(done: int, total: int, what: str) -> None:
-            progress.update(bar, completed=done, total=total, description=what)
+            progress.update(bar, completed=done, total=total, description=escape(what))
 
         yield told
-
-
-class _Lines:
-    """Progress for a log file: a line at most every ``EVERY_S``."""
-
-    EVERY_S = 30.0
-
-    def __init__(self, to: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        self._to, self._clock = to, clock
-        self._begun = self._last = clock()
-
-    def __call__(self, done: int, total: int, what: str) -> None:
-        now = self._clock()
-        if now - self._last < self.EVERY_S or not done:
-            return
-        self._last = now
-        rate = done / (now - self._begun)
-        self._to.print(
-            f"{done} of {total}, {rate_text(rate)}, {duration((total - done) / rate)} left: {what}",
-            soft_wrap=True,
-            highlight=False,
-            markup=False,
-        )
 
 
 @contextmanager
@@ -202,6 +177,13 @@ def ended_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def said_aloud(line: str) -> None:
+    """An event that whoever watches a run has to know."""
+    event = json.loads(line)
+    if event["event"] == "waiting for the cluster":
+        errors.print(Text(f"Waiting for the cluster: {event['reason']}"), soft_wrap=True)
 
 
 def check_device() -> None:
@@ -254,7 +236,7 @@ def carry_out(
 
     check_device()
     how = how or How(workers=workers)
-    with unit_bar() as told, ended_as_interrupted(), how.log() as log:
+    with unit_bar() as told, ended_as_interrupted():
         added = execute(
             plan,
             root,
@@ -263,7 +245,7 @@ def carry_out(
             retry_failed=retry_failed,
             tracks=how.tracks or "",
             told=told,
-            log=log,
+            log=(*logged(), said_aloud),
         )
     if how.shard is not None:
         return _end_of_shard(root, how.shard, added)
@@ -289,10 +271,13 @@ def finish(
     """
     from evaluation.report import FORMATS, print_table, write_report
     from evaluation.results import build, write_results
+    from evaluation.settled import forget
 
     results = build(root, baseline)
+    if results.gone:
+        forget(root)  # the table says that going on makes them again
     write_results(root, results)
-    with unit_bar() as told:
+    with step("report") as told:
         write_report(root, results, root / "report", FORMATS, told=told)
     print_table(results, console)
     console.print(

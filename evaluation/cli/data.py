@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from evaluation.cli import options
-from evaluation.cli.console import console, errors, unit_bar
+from evaluation.cli.console import console, errors, step
 from evaluation.cli.findings import print_findings
+from evaluation.cli.log import log_json
 from evaluation.data_doctor import Diagnosis, examine
 from evaluation.dataset import Dataset, DatasetError
 from evaluation.datasets.folder import videos_in
@@ -61,6 +62,7 @@ def prepare() -> None:
     help="Of x264; part of what the clips are.",
 )
 @options.workers
+@log_json
 @click.option("--retry-failed", is_flag=True, help="Try clips that failed before once more.")
 def hdtf(
     annotations: Path,
@@ -82,7 +84,7 @@ def hdtf(
       talkbench data prepare hdtf --annotations HDTF/HDTF_dataset --videos raw -o hdtf --workers 8
     """
     read = read_annotations(annotations)
-    with unit_bar() as told:
+    with step("data prepare hdtf") as told:
         lines = hdtf_preparation.prepare(
             read,
             videos,
@@ -122,6 +124,7 @@ def hdtf(
     help=f"Called {NAME} inside DIR, its hash travels into every run on DIR.",
 )
 @options.workers
+@log_json
 def manifest(where: Path, dataset_name: str, out: Path, workers: int) -> None:
     """Write a manifest of the clips in DIR, and print its hash.
 
@@ -134,7 +137,7 @@ def manifest(where: Path, dataset_name: str, out: Path, workers: int) -> None:
     """
     samples = load_dataset(dataset_name).samples(where)
     clips = [(s.id, s.speaker, s.reference or s.video) for s in samples]
-    with unit_bar() as told:
+    with step("data manifest") as told:
         made, unread = make_manifest(clips, workers, told)
     write_split(out, made)
     for clip, reason in unread.items():
@@ -159,6 +162,7 @@ def manifest(where: Path, dataset_name: str, out: Path, workers: int) -> None:
 )
 @click.option("--format", "form", type=click.Choice(("table", "json")), default="table")
 @options.workers
+@log_json
 def doctor(suite_name: str, where: Path, path: Path | None, form: str, workers: int) -> None:
     """Say which clips of a SUITE's data are not what the manifest says.
 
@@ -168,7 +172,7 @@ def doctor(suite_name: str, where: Path, path: Path | None, form: str, workers: 
     """
     known = read_split(path or where / NAME)
     found, refused = _clips_of(load_dataset(load_suite(suite_name).dataset), where, known)
-    with unit_bar() as told:
+    with step("data doctor") as told:
         diagnosis = examine(known, found, workers, told)
     if form == "json":
         click.echo(json.dumps(_as_json(known, diagnosis, refused), indent=2))

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from evaluation.cli.console import carry_out, console
+from evaluation.cli.log import log_json
 from evaluation.cli.options import workers as workers_option
 from evaluation.cli.run import plan_of
 from evaluation.suites.small import SAMPLE
@@ -30,6 +31,7 @@ _EXPECTED: set[tuple[str, str, str]] = {  # (generator, sample, card): failures 
     help="Folder of the run.",
 )
 @workers_option
+@log_json
 def demo(root: Path, workers: int) -> None:
     """Run the sample suite with the anchors, print the table, write the report.
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from evaluation.cli import options
-from evaluation.cli.console import console
+from evaluation.cli.console import console, step
+from evaluation.cli.log import log_json
 from evaluation.extras import need
 from evaluation.plan import UnusableInputError
 from evaluation.results import build
@@ -42,6 +43,7 @@ from evaluation.results import build
     is_flag=True,
     help="Rank known damages of the ground truth, too, so that a forest shows their pairs.",
 )
+@log_json
 def figures(
     root: Path,
     out: Path,
@@ -68,9 +70,15 @@ def figures(
     results = build(root, rank_anchors=rank_anchors)
     if not results.records:
         raise UnusableInputError(f"{root} has no records yet")
-    written, nothing = write_figures(
-        results, out, kinds=_words(kinds), formats=_words(formats), metrics=metric_names
-    )
+    with step("figures") as told:
+        written, nothing = write_figures(
+            results,
+            out,
+            kinds=_words(kinds),
+            formats=_words(formats),
+            metrics=metric_names,
+            told=told,
+        )
     for path in written:
         console.print(str(path), soft_wrap=True, highlight=False, markup=False)
     for line in nothing:

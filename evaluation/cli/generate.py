@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from evaluation.cli import options
-from evaluation.cli.console import bring_what_is_needed, check_device, console, unit_bar
+from evaluation.cli.console import bring_what_is_needed, check_device, console, step
+from evaluation.cli.log import log_json
 from evaluation.generator import GenerationError, lacking, made
 from evaluation.plan import UnusableInputError
 from evaluation.registry import load_generator
@@ -22,6 +23,7 @@ from metrics.assets import AssetCorruptError, AssetMissingError, locate
     "--audio", type=options.Folder(), help="What it says; the video's own sound if not given."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="For its random choices.")
+@log_json
 @options.download
 @click.option("-o", "--out", type=options.Folder(), required=True, help="The MP4 to write.")
 def generate(
@@ -57,7 +59,7 @@ def generate(
     out.parent.mkdir(parents=True, exist_ok=True)
     sample = Sample(id=out.stem, speaker="", video=video, audio=audio or video, reference=video)
     try:
-        with unit_bar() as told:
+        with step(f"generate {name}") as told:
             if hasattr(generator, "told"):
                 generator.told = lambda done, total: told(done, total, f"{name}: frames")
             clip = made(generator.generate(sample, out, seed))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Any
 
 import click
 
+from evaluation.cli.log import log_json
 from evaluation.elsewhere.addresses import is_address
 from evaluation.engines.base import Asked, Engine
 from evaluation.engines.shards import Shard, parse
-from evaluation.events import Sink, appended, to_stderr
-from evaluation.plan import UnusableInputError
 from evaluation.registry import load
 
 
@@ -31,7 +29,6 @@ class How:
         address: Of a Ray cluster.
         gpus_per_worker: Share of a GPU.
         shard: The part to do.
-        log_json: File of events, ``-`` for standard error.
         tracks: Folder or address of tracks that runs share.
     """
 
@@ -42,7 +39,6 @@ class How:
     address: str | None = None
     gpus_per_worker: float = 0.0
     shard: Shard | None = None
-    log_json: str | None = None
     tracks: str | None = None
 
     def engine(self) -> Engine:
@@ -62,23 +58,6 @@ class How:
         engine: Engine = load("engines", self.name)(asked)
         return engine
 
-    @contextmanager
-    def log(self) -> Iterator[list[Sink]]:
-        """Where events go beside the folder of the run."""
-        if self.log_json is None:
-            yield []
-        elif self.log_json == "-":
-            yield [to_stderr]
-        else:
-            with ExitStack() as open_:
-                try:
-                    sink = open_.enter_context(appended(Path(self.log_json)))
-                except OSError as error:
-                    raise UnusableInputError(
-                        f"--log-json {self.log_json}: {error.strerror}"
-                    ) from error
-                yield [sink]
-
 
 _OPTIONS = (
     click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
@@ -96,12 +75,11 @@ _OPTIONS = (
         help="Of Ray's GPUs: 0.5 puts two workers on one."),
     click.option("--shard", metavar="I/N|slurm",
         help="Do the I-th of N parts, each in a folder of its own; then talkbench merge."),
-    click.option("--log-json", metavar="FILE",
-        help="Events as JSON lines, as in RUN/events.jsonl; - for standard error."),
     click.option("--tracks", envvar="TALKBENCH_TRACKS", metavar="DIR|ADDRESS",
         help="Tracks (boxes, landmarks, features) that runs and machines share, beside the run's "
         "own: a folder, or s3://bucket/tracks. Only for places that you trust; also "
         "$TALKBENCH_TRACKS."),
+    log_json,
 )  # fmt: skip
 
 
@@ -120,7 +98,7 @@ def how(command: Callable[..., Any]) -> Callable[..., Any]:
                 name: given.pop(name)
                 for name in (
                     *("workers", "isolate", "clip_timeout", "address", "gpus_per_worker"),
-                    *("log_json", "tracks"),
+                    "tracks",
                 )
             },
         )

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from evaluation.cli import options
-from evaluation.cli.console import errors, finish
+from evaluation.cli.console import errors, finish, step
+from evaluation.cli.log import log_json
 from evaluation.merge import merge as put_together
 from evaluation.merge import shards_in
 
@@ -21,6 +22,7 @@ from evaluation.merge import shards_in
     is_flag=True,
     help="Merge what there is; every table then says what is missing.",
 )
+@log_json
 @options.baseline
 @click.option(
     "-o",
@@ -44,7 +46,8 @@ def merge(folders: tuple[Path, ...], incomplete: bool, baseline: str | None, roo
       talkbench run folder --data clips -g mine.toml --shard 2/2 -o runs/shards/2
       talkbench merge runs/shards -o runs/mine
     """
-    merged = put_together(shards_in(folders), root, incomplete=incomplete)
+    with step("merge") as told:
+        merged = put_together(shards_in(folders), root, incomplete=incomplete, told=told)
     for text in (*merged.missing, *merged.remarks):
         errors.print(text, style="yellow", soft_wrap=True, highlight=False, markup=False)
     text = f"{merged.records} records merged."

@@ -13,7 +13,8 @@ import click
 import numpy as np
 
 from evaluation.cli import options
-from evaluation.cli.console import check_device, console
+from evaluation.cli.console import check_device, console, step
+from evaluation.cli.log import log_json
 from evaluation.generator import GenerationError, Generator, lacking, made
 from evaluation.plan import UnusableInputError
 from evaluation.registry import load_generator
@@ -51,6 +52,7 @@ class Finding:
     show_default=True,
     help="Folder of the clip, the video and the log.",
 )
+@log_json
 def mock_run(name: str, video: Path | None, audio: Path | None, seed: int, root: Path) -> None:
     """Let a generator make one short clip, look at what came of it, and say what is wrong.
 
@@ -105,7 +107,10 @@ def check(generator: Generator, sample: Sample, out: Path, seed: int) -> Iterato
     yield _travels(generator)
     begun = time.perf_counter()
     try:
-        clip = made(generator.generate(sample, out, seed))
+        with step(f"generate {generator.spec.name}") as told:
+            if hasattr(generator, "told"):
+                generator.told = lambda done, total: told(done, total, "frames")
+            clip = made(generator.generate(sample, out, seed))
     except GenerationError as error:
         yield Finding("generates", "FAIL", str(error))
         return

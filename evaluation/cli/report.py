@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from evaluation.cli import options
-from evaluation.cli.console import console, unit_bar
+from evaluation.cli.console import console, step
+from evaluation.cli.log import log_json
 from evaluation.plan import UnusableInputError
 from evaluation.report import FORMATS, PageChoice, print_table, write_report
 from evaluation.report.page.choice import LISTED, SELF_CONTAINED_MB
@@ -54,6 +55,7 @@ from evaluation.results import build, write_results
     is_flag=True,
     help=f"The page as one HTML file with its videos, {SELF_CONTAINED_MB} MB of them at most.",
 )
+@log_json
 def report(
     root: Path,
     out: Path | None,
@@ -98,7 +100,7 @@ def report(
         raise UnusableInputError(f"{root} has no records yet")
     if out is None:
         write_results(root, results)
-    with unit_bar() as told:
+    with step("report") as told:
         written = write_report(root, results, out or root / "report", wanted, page, told)
     for path in written:
         console.print(str(path), soft_wrap=True, highlight=False)

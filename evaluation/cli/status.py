@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from evaluation.cli.console import console, duration, rate_text
+from evaluation.cli.console import console
+from evaluation.cli.rates import duration, rate_text
 from evaluation.merge import shards_in
 from evaluation.progress import Progress, progress
 

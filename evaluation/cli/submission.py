@@ -14,8 +14,10 @@ from rich.text import Text
 
 from evaluation.bundles.archive import BundleError
 from evaluation.cli import options
-from evaluation.cli.console import bring_what_is_needed, console, size_text, unit_bar
+from evaluation.cli.console import bring_what_is_needed, console, step
 from evaluation.cli.findings import print_findings
+from evaluation.cli.log import log_json
+from evaluation.cli.rates import size_text
 from evaluation.finished import FinishedVideos
 from evaluation.plan import UnusableInputError
 from evaluation.registry import load_dataset, load_suite
@@ -48,6 +50,7 @@ def submission() -> None:
 @click.option("--suite", "suite_name", required=True, metavar="SUITE", help="Whose clips.")
 @click.option("--data", type=options.Folder(), help="Folder of the dataset, where it needs one.")
 @click.option("--format", "form", type=click.Choice(("table", "json")), default="table")
+@log_json
 @options.download
 def validate(where: Path, suite_name: str, data: Path | None, form: str, download: bool) -> None:
     """Check the videos of a folder against the clips of a suite.
@@ -66,7 +69,7 @@ def validate(where: Path, suite_name: str, data: Path | None, form: str, downloa
         bring_what_is_needed(dataset.spec.assets)
     samples = dataset.samples(data)
     system = FinishedVideos.read(where.name or str(where), where)
-    with unit_bar() as told:
+    with step("submission validate") as told:
         findings = check(system, samples, told)
     problems = [f for f in findings if f.weight == "problem"]
     if form == "json":
@@ -86,6 +89,7 @@ def validate(where: Path, suite_name: str, data: Path | None, form: str, downloa
 @click.argument("run", type=options.Folder(), metavar="RUN")
 @click.option("-o", "--out", required=True, type=options.Folder(), metavar="FILE", help="Bundle.")
 @click.option("--media", is_flag=True, help="Put the generated videos in, too.")
+@log_json
 def pack(run: Path, out: Path, media: bool) -> None:
     """Pack what counts of RUN: manifest with cards and environment, records, features, table.
 
@@ -103,7 +107,8 @@ def pack(run: Path, out: Path, media: bool) -> None:
     if out.is_dir():
         raise UnusableInputError(f"{out} is a folder; -o takes the bundle's file")
     try:
-        packed = packed_of(run, out, media=media)
+        with step("submission pack") as told:
+            packed = packed_of(run, out, media=media, told=told)
     except BundleError as error:
         raise UnusableInputError(str(error)) from error
     head = packed.head
@@ -142,6 +147,7 @@ def pack(run: Path, out: Path, media: bool) -> None:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw of clips.")
 @click.option("--format", "form", type=click.Choice(("table", "json")), default="table")
+@log_json
 def verify(
     bundle: Path, folders: tuple[Path, ...], count: int | None, seed: int, form: str
 ) -> None:
@@ -161,11 +167,12 @@ def verify(
 
     if not bundle.is_file():
         raise UnusableInputError(f"{bundle} is no file; name a bundle of `submission pack`")
-    found = verified_of(bundle)
+    with step("submission verify") as told:
+        found = verified_of(bundle, told)
     wanted = (5 if folders else 0) if count is None else count
     again = None
     if wanted and not found.breaks:
-        with unit_bar() as told:
+        with step("score again") as told:
             again = rescore(bundle, folders, wanted, seed, told)
     rows = again.rows if again else ()
     bad = not found.sound or any(r.agreement not in ("exact", "within") for r in rows)

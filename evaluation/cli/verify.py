@@ -10,7 +10,8 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.cli.console import console
+from evaluation.cli.console import console, step
+from evaluation.cli.log import log_json
 from evaluation.report.words import count, listed, printable
 from evaluation.verify import Verdict
 from evaluation.verify import verify as hold_against
@@ -31,6 +32,7 @@ _SHOWN = 50
     help="The certificate that the tables were made with, if it is not the run's own.",
 )
 @click.option("--format", "form", type=click.Choice(("table", "json")), default="table")
+@log_json
 def verify(root: Path, report: Path | None, certificate: Path | None, form: str) -> None:
     """Make every table of a RUN again from its records, and name each cell that differs.
 
@@ -50,7 +52,8 @@ def verify(root: Path, report: Path | None, certificate: Path | None, form: str)
       talkbench verify runs/mine
       talkbench verify runs/mine --format json | jq .deviations
     """
-    verdict = hold_against(root, report, certificate)
+    with step("verify"):
+        verdict = hold_against(root, report, certificate)
     if form == "json":
         click.echo(json.dumps(dataclasses.asdict(verdict), indent=2))
     else:

@@ -7,12 +7,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.dataset import DatasetError, DatasetSpec, with_other_audio
 from evaluation.elsewhere.fetched import absent
 from evaluation.sample import Sample
+from evaluation.sound_memory import remembered_sound
 from evaluation.video import has_audio
 
 _HEADERS = 16  # read at a time
@@ -31,14 +33,12 @@ def videos_in(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder")
     found: dict[str, Path] = {}
-    for path in sorted(files_below(folder)):
+    for path in sorted(files_below(folder), key=lambda p: p.parts):
         if path.suffix.lower() not in VIDEO_SUFFIXES or path.name.startswith("."):
             continue
         name = path.relative_to(folder).with_suffix("").as_posix()
-        if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
-            raise DatasetError(
-                f"{folder}: the file name {name!r} cannot be written down; rename it"
-            )
+        if not name.isascii() or not name.isprintable():
+            _check_letters(name, folder)
         if name in found:
             raise DatasetError(
                 f"{folder} has two videos called {name!r}: {found[name].name} and {path.name}; "
@@ -52,31 +52,43 @@ def videos_in(folder: Path) -> dict[str, Path]:
     return found
 
 
+def _check_letters(name: str, folder: Path) -> None:
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+        raise DatasetError(f"{folder}: the file name {name!r} cannot be written down; rename it")
+
+
 def files_below(folder: Path) -> Iterator[Path]:
     """Plain files at any depth, through links too; not in hidden folders, not in runs.
 
     Pipes and devices are passed over: opening one may wait for ever.
     """
-    seen: set[Path] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        here = Path(place)
-        real = here.resolve()
-        beside_data = here != folder and (here / "records.jsonl").is_file()
-        if real in seen or beside_data:
-            folders.clear()
+    seen: set[str] = set()
+    ahead = [folder]
+    while ahead:
+        here = ahead.pop()
+        real = os.path.realpath(here)
+        if real in seen or (here != folder and (here / "records.jsonl").is_file()):
             continue
         seen.add(real)
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        yield from (here / f for f in files if (here / f).is_file())
+        try:
+            with os.scandir(here) as entries:
+                found = list(entries)
+        except OSError as error:
+            raise DatasetError(f"{here} cannot be listed: {error.strerror or error}") from error
+        for entry in found:
+            with suppress(OSError):  # a link that leads nowhere, or in circles
+                if entry.is_file():
+                    yield here / entry.name
+                elif entry.is_dir() and not entry.name.startswith("."):
+                    ahead.append(here / entry.name)
 
 
-def heard_in(paths: Iterable[Path]) -> dict[Path, bool]:
-    """Which of these files have sound; headers that lie elsewhere are read side by side."""
-    wanted = list(paths)
-    if not any(map(absent, wanted)):
-        return {path: has_audio(path) for path in wanted}
-    with ThreadPoolExecutor(_HEADERS) as pool:
-        return dict(zip(wanted, pool.map(has_audio, wanted), strict=True))
+def look_ahead(paths: Iterable[Path]) -> None:
+    """Read headers that lie elsewhere side by side; what they say of sound is remembered."""
+    away = [path for path in paths if absent(path) is not None]
+    if away:
+        with ThreadPoolExecutor(_HEADERS) as pool:
+            list(pool.map(has_audio, away))
 
 
 def speaker_of(sample_id: str, pattern: re.Pattern[str] | None = None) -> str:
@@ -122,18 +134,19 @@ class FolderDataset:
         """Every video of the folder, by id."""
         if data is None:
             raise DatasetError("the folder dataset needs a folder: --data DIR")
-        samples, videos = [], videos_in(data)
-        heard = heard_in(videos.values())
-        for name, path in videos.items():
-            samples.append(
+        videos = videos_in(data)
+        look_ahead(videos.values())
+        with remembered_sound(data) as has_sound:
+            samples = [
                 Sample(
                     id=name,
                     speaker=speaker_of(name, self.speaker),
                     video=path,
-                    audio=path if heard[path] else None,
+                    audio=path if has_sound(path) else None,
                     reference=path,
                 )
-            )
+                for name, path in videos.items()
+            ]
         return with_other_audio(samples)
 
 

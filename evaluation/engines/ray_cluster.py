@@ -13,10 +13,11 @@ import pickle
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from evaluation.engines import ray_connection
 from evaluation.engines.base import (
     Asked,
     EngineError,
@@ -27,7 +28,6 @@ from evaluation.engines.base import (
     silent,
 )
 from evaluation.engines.worker import Answer, Worker
-from evaluation.plan import UnusableInputError
 
 U = TypeVar("U")
 R = TypeVar("R")
@@ -36,12 +36,15 @@ _LOSSES = 3
 """As often a unit goes on to another node; a unit that every node goes down with is lost."""
 _PATIENCE_S = 30.0
 """Until it is told that the cluster gives no worker a place."""
-_STORE_BYTES = 80_000_000
-"""Ray's least: units and records are small, videos stay on the file system."""
 
 
 def ray_cluster(asked: Asked) -> RayCluster:
-    """Actors of a cluster."""
+    """Actors of a cluster.
+
+    Raises:
+        UnusableInputError: Ray is not installed, there is no such cluster, or no GPU to share.
+    """
+    ray_connection.check(asked.address, asked.gpus_per_worker)
     return RayCluster(
         asked.workers,
         clip_timeout=asked.clip_timeout,
@@ -134,10 +137,12 @@ class RayCluster:
         Raises:
             UnusableInputError: Ray is not installed, or there is no such cluster.
         """
-        ray = _ray(alone=self.address is None)
+        ray = ray_connection.package(alone=self.address is None)
         ours = not ray.is_initialized()
-        if ours:
-            self._connect(ray)
+        if ours and self.address is not None:
+            ray_connection.join(ray, self.address)
+        elif ours:
+            ray_connection.begin(ray, self.workers, self.gpus_per_worker)
         crew: _Crew[U] = _Crew(ray, self, pickle.dumps(work), units, tell)
         try:
             while crew.busy():
@@ -148,45 +153,6 @@ class RayCluster:
             crew.kill()
             if ours:
                 ray.shutdown()
-
-    def _connect(self, ray: Any) -> None:  # noqa: ANN401 - the module
-        quiet = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
-        if self.address is not None:
-            try:
-                ray.init(self.address, **quiet)
-            except (ConnectionError, RuntimeError, ValueError) as error:
-                raise UnusableInputError(
-                    f"no Ray cluster answers at {self.address!r}: {error}. Start one "
-                    "(ray start --head), or leave --address out for one on this machine"
-                ) from error
-            return
-        cpus = max(self.workers, os.cpu_count() or 1)
-        ray.init(
-            "local",
-            num_cpus=cpus,
-            include_dashboard=False,
-            object_store_memory=_STORE_BYTES,
-            **quiet,
-        )
-        there = ray.cluster_resources().get("GPU", 0)
-        if self.gpus_per_worker > there:
-            ray.shutdown()
-            raise UnusableInputError(
-                f"--gpus-per-worker {self.gpus_per_worker:g}, and Ray sees {there:g} GPUs here"
-            )
-
-
-def _ray(*, alone: bool) -> Any:  # noqa: ANN401 - the module
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would call home
-    if alone:  # whatever its name says, without this Ray listens on every interface
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise UnusableInputError(
-            "--engine ray needs the package ray. Run: pip install 'talkbench[ray]'"
-        ) from error
-    return ray
 
 
 @dataclass
@@ -199,6 +165,7 @@ class _Post(Generic[U]):
     doing: str = "start"
     unit: U | None = None
     attempt: int = 0
+    since: float = field(default_factory=time.monotonic)
 
 
 class _Crew(Generic[U]):
@@ -218,7 +185,6 @@ class _Crew(Generic[U]):
         self._waiting = Waiting(units)
         self._losses: dict[int, int] = {}
         self._tell = tell
-        self._since = time.monotonic()
         self._posts = [self._post(n) for n in range(1, min(engine.workers, len(units)) + 1)]
 
     def busy(self) -> bool:
@@ -231,8 +197,7 @@ class _Crew(Generic[U]):
             self._give(post)
         pending = {p.asked: p for p in self._posts if p.doing != "idle"}
         ready, _ = self._ray.wait(list(pending), timeout=1.0)
-        if not ready and all(p.doing == "start" for p in self._posts):
-            self._complain()
+        self._complain()
         ended = []
         for reference in ready:
             ended += self._hear(pending[reference])
@@ -282,7 +247,7 @@ class _Crew(Generic[U]):
             return []
         if answer is not None and answer.kind != "died":
             return [(unit, answer, "")]
-        post.doing, post.asked = "start", post.actor.start.remote()
+        self._start(post)
         if answer is None:
             reason = over_the_limit(self._engine.clip_timeout or 0.0)
             self._tell("worker replaced", worker=post.number, reason=reason)
@@ -297,7 +262,7 @@ class _Crew(Generic[U]):
             raise EngineError(f"a worker cannot load the work: {text}")
         if answer.kind == "died":
             self._waiting.not_started(answer.text)
-            post.doing, post.asked = "start", post.actor.start.remote()
+            self._start(post)
             return
         self._waiting.started()
         try:
@@ -320,8 +285,24 @@ class _Crew(Generic[U]):
             return []
         return [(unit, None, f"the node was lost {lost} times on this clip ({why})")]
 
+    def _start(self, post: _Post[U]) -> None:
+        """Let an actor that is there bring its worker up once more."""
+        post.doing, post.asked = "start", post.actor.start.remote()
+        post.since = time.monotonic()
+
     def _complain(self) -> None:
-        if time.monotonic() - self._since > _PATIENCE_S:
-            self._since = time.monotonic()
-            wanted = f"1 CPU and {self._engine.gpus_per_worker:g} GPUs a worker"
-            self._tell("waiting for the cluster", reason=f"no place yet for {wanted}")
+        """Tell that workers have no place: a cluster that has none keeps them waiting for ever."""
+        now = time.monotonic()
+        late = [p for p in self._posts if p.doing == "start" and now - p.since > _PATIENCE_S]
+        if not late:
+            return
+        for post in late:
+            post.since = now
+        have, free = self._ray.cluster_resources(), self._ray.available_resources()
+        self._tell(
+            "waiting for the cluster",
+            reason=f"{len(late)} of {len(self._posts)} workers have no place yet: each wants 1 CPU "
+            f"and {self._engine.gpus_per_worker:g} GPUs, and of {have.get('CPU', 0):g} CPUs and "
+            f"{have.get('GPU', 0):g} GPUs of the cluster {free.get('CPU', 0):g} and "
+            f"{free.get('GPU', 0):g} are free",
+        )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from evaluation.events import Told
 from evaluation.figures import forest, radar, scatter, strips
 from evaluation.figures.style import FORMATS, context, save
 from evaluation.plan import UnusableInputError
@@ -38,6 +39,7 @@ def write_figures(
     kinds: Sequence[str] = DEFAULT_KINDS,
     formats: Sequence[str] = FORMATS,
     metrics: Sequence[str] = (),
+    told: Told = lambda *_: None,
 ) -> tuple[list[Path], list[str]]:
     """Draw a run.
 
@@ -48,6 +50,7 @@ def write_figures(
         formats: Of ``FORMATS``.
         metrics: Cards or families; all, if none is given. Scatters are drawn of every pair of
             those given, else of the first card of every group of metrics.
+        told: Hears of progress.
 
     Returns:
         The files, and what was not drawn and why.
@@ -65,7 +68,9 @@ def write_figures(
     nothing: list[str] = []
     out.mkdir(parents=True, exist_ok=True)
     with context():
-        for stem, draw in _figures(results, layout, columns, kinds, bool(metrics)):
+        wanted = list(_figures(results, layout, columns, kinds, bool(metrics)))
+        for number, (stem, draw) in enumerate(wanted):
+            told(number, len(wanted), stem)
             drawn = draw()
             if drawn is None:
                 nothing.append(f"{stem}, {_WHY_NOT[stem.split('-', 1)[0]]}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from evaluation.report import latex, markdown, spreadsheet
@@ -66,25 +66,28 @@ def write_report(
     return written
 
 
-def _files(
-    wanted: str, results: Results, layout: Layout, said: Facts
-) -> dict[str, Callable[[], str]]:
-    files: dict[str, dict[str, Callable[[], str]]] = {
-        "md": {"results.md": lambda: markdown.render(results, layout, said)},
+_Render = Callable[[], Iterable[str]]
+
+
+def _files(wanted: str, results: Results, layout: Layout, said: Facts) -> dict[str, _Render]:
+    """By file name, what gives its text, whole or in pieces."""
+    files: dict[str, dict[str, _Render]] = {
+        "md": {"results.md": lambda: [markdown.render(results, layout, said)]},
         "csv": {
             "results.csv": lambda: spreadsheet.estimates_csv(results),
             "clips.csv": lambda: spreadsheet.clips_csv(results),
             "costs.csv": lambda: spreadsheet.costs_csv(results),
         },
-        "tex": {"results.tex": lambda: latex.render(layout, said)},
+        "tex": {"results.tex": lambda: [latex.render(layout, said)]},
     }
     ranks = rank_table(results, layout)
     if ranks is not None:
         files["csv"]["pairs.csv"] = lambda: spreadsheet.pairs_csv(results)
-        files["tex"]["ranks.tex"] = lambda: latex.render_ranks(ranks, said)
+        files["tex"]["ranks.tex"] = lambda: [latex.render_ranks(ranks, said)]
     return files[wanted]
 
 
-def _write(path: Path, text: str) -> None:
-    data = text.encode("utf-8", "replace")  # half a surrogate pair in a file name
-    write_atomically(path, lambda file: file.write(data))
+def _write(path: Path, text: Iterable[str]) -> None:
+    # Half a surrogate pair in a file name is no text.
+    pieces = (piece.encode("utf-8", "replace") for piece in text)
+    write_atomically(path, lambda file: file.writelines(pieces))

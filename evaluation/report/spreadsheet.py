@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -29,7 +28,7 @@ def guarded(value: object) -> object:
     return value
 
 
-def estimates_csv(results: Results) -> str:
+def estimates_csv(results: Results) -> Iterator[str]:
     """``results.csv``: one row per estimate, all of its fields, and its rank."""
     run = {
         "suite": results.manifest["suite"]["id"],
@@ -58,13 +57,13 @@ def rank_fields(results: Results, estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def pairs_csv(results: Results) -> str:
+def pairs_csv(results: Results) -> Iterator[str]:
     """``pairs.csv``: one row per metric and pair of ranked systems."""
     names = [f.name for f in fields(Pair)]
     return _csv(names, (asdict(p) for r in results.rankings.values() for p in r.pairs))
 
 
-def clips_csv(results: Results) -> str:
+def clips_csv(results: Results) -> Iterator[str]:
     """``clips.csv``: one row per record."""
     names = [f.name for f in fields(Record)]
     rows = (
@@ -74,7 +73,7 @@ def clips_csv(results: Results) -> str:
     return _csv(names, rows)
 
 
-def costs_csv(results: Results) -> str:
+def costs_csv(results: Results) -> Iterator[str]:
     """``costs.csv``: one row per generator whose clips were made in the run.
 
     A file of its own: what is measured differs from run to run, and results do not.
@@ -87,12 +86,21 @@ def costs_csv(results: Results) -> str:
     return _csv(names, rows)
 
 
-def _csv(names: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    text = io.StringIO(newline="")
-    writer, columns = csv.writer(text, lineterminator="\n"), list(names)
-    writer.writerow(columns)
-    writer.writerows([guarded(row[name]) for name in columns] for row in rows)
-    return text.getvalue()
+def _csv(names: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Line by line: of a large run, the file is larger than all else in memory."""
+    columns = list(names)
+    writer = csv.writer(_Line(), lineterminator="\n")
+    yield writer.writerow(columns)  # gives what write gives
+    for row in rows:
+        yield writer.writerow([guarded(row[name]) for name in columns])
+
+
+class _Line:
+    """Where a row goes: to who asked for it."""
+
+    def write(self, text: str) -> str:
+        """As a file's; the text comes back."""
+        return text
 
 
 def _notes(notes: Mapping[str, int]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from evaluation.bundles.archive import Archive
 from evaluation.bundles.verify import Break, unpack, verify
+from evaluation.events import Told
 from evaluation.plan import UnusableInputError
 from evaluation.report.numbers import NOTHING, decimals, interval, number
 from evaluation.report.spreadsheet import estimates_csv
@@ -116,7 +117,9 @@ def read_runs(runs: Sequence[str], known: Sequence[str]) -> list[Submitted]:
     return found
 
 
-def read_bundles(folder: Path, known: Sequence[str]) -> list[Submitted]:
+def read_bundles(
+    folder: Path, known: Sequence[str], told: Told = lambda *_: None
+) -> list[Submitted]:
     """All bundles of a folder, each verified; those that do not hold are listed without numbers.
 
     Raises:
@@ -130,7 +133,8 @@ def read_bundles(folder: Path, known: Sequence[str]) -> list[Submitted]:
             f"{folder} holds no bundle; `talkbench submission pack` writes them"
         )
     found = []
-    for path in paths:
+    for done, path in enumerate(paths):
+        told(done, len(paths), f"verifying {path.name}")
         verified = verify(path)
         if verified.head is None or verified.breaks or verified.unchecked:
             reasons = list(verified.breaks)
@@ -168,7 +172,7 @@ def _of(
         results=results,
         groups=groups_of_results(results),
         table=table,
-        csv=estimates_csv(results),
+        csv="".join(estimates_csv(results)),
     )
 
 

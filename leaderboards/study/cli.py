@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from evaluation.cli import options
-from evaluation.cli.console import console, unit_bar
+from evaluation.cli.console import console, step
+from evaluation.cli.log import log_json
 from evaluation.plan import UnusableInputError
 from leaderboards.study.key import KEY, QUESTIONS, Key
 
@@ -52,6 +53,7 @@ def study() -> None:
     type=click.IntRange(0),
     help="Makes the same study again. Keep it as secret as the key: names of files follow from it.",
 )
+@log_json
 def make(
     run: Path,
     root: Path,
@@ -95,7 +97,7 @@ def make(
         checks=not no_checks,
         seed=seed,
     )
-    with unit_bar() as told:
+    with step("study make") as told:
         key = made_of(run, root, wish, told)
     samples = {c.sample for c in key.clips.values() if c.sample}
     trials = len(key.assignments[0])

@@ -16,8 +16,9 @@ from evaluation.cli.console import (
     check_device,
     console,
     errors,
-    unit_bar,
+    step,
 )
+from evaluation.cli.log import log_json
 from evaluation.plan import UnusableInputError
 
 S = TypeVar("S")
@@ -57,6 +58,7 @@ def train() -> None:
     "300 px and more, as driving does.",
 )
 @options.workers
+@log_json
 @click.option("--retry-failed", is_flag=True, help="Try clips that failed before once more.")
 @options.download
 def prepare(
@@ -84,7 +86,7 @@ def prepare(
         bring_what_is_needed(("yunet", "face-mesh"))
     for asset in ("yunet", "face-mesh"):
         locate(asset)
-    with unit_bar() as told:
+    with step("train prepare") as told:
         lines = prepare_clips(
             videos,
             out,
@@ -160,6 +162,7 @@ def _common(command: Any) -> Any:  # noqa: ANN401 - click's decorators
                 show_default=True,
                 help="Processes that read ahead; 4 or more beside a GPU.",
             ),
+            log_json,
             options.download,
             click.option(
                 "-o",
@@ -250,7 +253,7 @@ def _train(
     if download:
         bring_what_is_needed(assets)
     check_device()
-    with processes() as here, unit_bar() if here.first else nullcontext() as told:
+    with processes() as here, step(f"train {name}") if here.first else nullcontext() as told:
         torch.manual_seed(seed)
         about = {
             "stage": name,

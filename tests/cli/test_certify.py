@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from evaluation.certificate import BASE, INVISIBLE, TRUTH, VISIBLE
+from evaluation.events import read_events
 from evaluation.registry import load_suite
 from evaluation.video import FrameReader, read_audio
 from evaluation.video_writer import Encoding, VideoWriter
@@ -118,8 +119,13 @@ def test_unusable_input_is_exit_code_two_and_writes_nothing(
 def test_a_damage_that_cannot_be_made_is_a_reason_and_not_the_end(talkbench, tmp_path, write_clip):
     """One mute clip without a face and without another speaker: three damages have no clip."""
     write_clip(tmp_path / "gt" / "a.mp4", audio=False)
-    done = talkbench("certify", "--suite", "folder", "--data", "gt", "-m", "psnr", "-o", "run")
+    words = ["certify", "--suite", "folder", "--data", "gt", "-m", "psnr", "-o", "run"]
+    done = talkbench(*words, "--log-json", "log")
     assert done.returncode == 1, done.stdout + done.stderr
+    told = read_events(tmp_path / "log")
+    assert told[0]["event"] == "run started"
+    assert {"unit finished", "failed", "run ended"} <= {e["event"] for e in told}
+    assert [told[-1][name] for name in ("event", "step", "how")] == ["step ended", "report", "done"]
     text = " ".join(done.stdout.split())
     assert "generation failed: this clip has no sound to encode: psnr on invisible-aac" in text
     assert "no clip of another speaker in this split has audio: psnr on identity-swap" in text

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from evaluation.cli.console import RateColumn, _Lines, duration, errors, unit_bar
+from evaluation.cli.console import errors, unit_bar
+from evaluation.cli.rates import Lines, RateColumn, duration
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_rates(done, seconds, said):
 
 def test_a_log_file_gets_a_line_every_half_minute_and_no_bar():
     clock, text = [0.0], io.StringIO()
-    told = _Lines(Console(file=text, width=80), lambda: clock[0])
+    told = Lines(Console(file=text, width=80), lambda: clock[0])
     for done in range(1, 91):
         clock[0] += 1
         told(done, 100, f"mine · [clip]{done}")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation import file_state, records
 from evaluation.records import Record, RecordLog, RecordsError
 
 
@@ -167,3 +168,25 @@ def test_lines_of_before_the_check_and_lines_written_anew_are_read(log):
     log.path.write_text(json.dumps(anew) + "\n")
     with pytest.raises(RecordsError, match=r"line 1 .*does not agree with its own check"):
         log.read()
+
+
+def test_a_file_is_read_once_while_nobody_touches_it(log, tmp_path, monkeypatch):
+    read = []
+    decoded = records._decoded
+    monkeypatch.setattr(records, "_decoded", lambda text: read.append(text) or decoded(text))
+    log.append([record()])
+    with monkeypatch.context() as clock:
+        clock.setattr(file_state, "GRAIN_NS", 10**12)
+        assert log.read() == log.read() == [record()]
+        assert len(read) == 2  # of this moment: it may change and its time not tell
+    monkeypatch.setattr(file_state, "GRAIN_NS", -(10**9))
+    first = log.read()
+    first.clear()  # its reader's own list
+    assert log.read() == [record()]
+    assert len(read) == 3
+    other = RecordLog(tmp_path / "other.jsonl")
+    other.append([record(value=2.0)])
+    assert other.read() == [record(value=2.0)]
+    assert log.read() == [record()]
+    log.append([record(value=3.0)])
+    assert log.read() == [record(value=3.0)]

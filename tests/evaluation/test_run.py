@@ -277,3 +277,28 @@ def test_kill_nine_in_the_middle_loses_and_doubles_nothing(tmp_path, write_clip,
     assert comparable(rows) == comparable(records_of(tmp_path / "whole"))
     answers = [json.loads((tmp_path / f / "results.json").read_text()) for f in ("killed", "whole")]
     assert answers[0] == answers[1]
+
+
+class Leaving:
+    """A generator whose weights are taken away."""
+
+    spec = GeneratorSpec(name="leaving", version="1", kind="system", about="a test's")
+    gone = False
+
+    def lacking(self):
+        return ["its weights: talkbench assets get them"] if self.gone else []
+
+    def generate(self, sample, out, seed):
+        return shutil.copy(sample.video, out)
+
+
+def test_what_was_made_stays_where_its_maker_is_gone(clips, tmp_path):
+    leaving, run = Leaving(), tmp_path / "run"
+    assert len(execute(plan_of(clips, [leaving], ["psnr"]), run)) == 4
+    leaving.gone = True
+    assert execute(plan_of(clips, [leaving], ["psnr"]), run) == []
+    added = execute(plan_of(clips, [leaving], ["psnr", "ssim"]), run)
+    assert {(r.metric, r.status) for r in added} == {("ssim@skimage-wang", "ok")}
+    (run / "videos" / "leaving" / "b_000.mp4").unlink()
+    gone = execute(plan_of(clips, [leaving], ["psnr", "ssim"]), run)
+    assert {(r.sample, r.status) for r in gone} == {("b_000", "unavailable")}
