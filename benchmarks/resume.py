@@ -196,6 +196,8 @@ def _record(plan: Plan, generator: Generator, sample: Sample, card: str, value: 
         value=value,
         status="ok",
         frames=8,
+        seconds=0.5,
+        stages={"generate": 0.0, "decode": 0.125, "extract": 0.25, "measure": 0.25},
         every=plan.every,
         generated_sha256=file_sha256(generator.generate(sample, Path(), plan.seed)),  # type: ignore[arg-type]
         reference_sha256=file_sha256(sample.video),

@@ -111,7 +111,7 @@ def clips(results: Results) -> pd.DataFrame:
     Raises:
         MissingExtraError: pandas is not installed.
     """
-    types = {f.name: _type(f.type) for f in fields(Record) if f.name != "notes"}
+    types = {f.name: _type(f.type) for f in fields(Record) if f.name not in ("notes", "stages")}
     return _frame((asdict(r) for r in results.records), types)
 
 

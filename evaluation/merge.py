@@ -124,7 +124,7 @@ def _read(folder: Path) -> _Part:
             f"{folder} is being written by {held}; merge when it has ended. See: talkbench status"
         )
     shard = parse(manifest["settings"][SHARD], {})
-    return _Part(folder, shard, manifest, RecordLog(folder / RECORDS).read())
+    return _Part(folder, shard, manifest, RecordLog(folder / RECORDS).read(stages=True))
 
 
 def _check_same(one: _Part, other: _Part) -> None:

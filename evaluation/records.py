@@ -50,6 +50,9 @@ class Record:
         frames: Frames the value rests on.
         every: Frames 0, N, 2N, ... were scored.
         seconds: Time spent on it.
+        stages: Seconds by stage: ``generate`` and ``decode`` of its unit, told with each of its
+            cards; ``extract`` and ``measure`` of this card, ``seconds`` in all. Read where asked
+            for.
         notes: Counts worth knowing, such as frames without a face.
         generated_sha256: Of the scored file, empty where there is none.
         reference_sha256: Of the reference file, empty where there is none.
@@ -74,6 +77,7 @@ class Record:
     reference_sha256: str = ""
     generator_version: str = ""
     schema: int = SCHEMA
+    stages: dict[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def cell(self) -> tuple[str, str, str]:
@@ -89,7 +93,7 @@ _question = attrgetter(
     *("suite", "cell", "metric_version", "generator_version", "every"),
     *("generated_sha256", "reference_sha256"),
 )
-_read_last: dict[tuple[Path, State], tuple[Record, ...]] = {}
+_read_last: dict[tuple[Path, State, bool], tuple[Record, ...]] = {}
 """The file that was read last: a command goes on with a run, and then makes its tables."""
 
 _FIELDS = {f.name for f in fields(Record)}
@@ -114,11 +118,21 @@ def _checked(record: Record) -> Record:
         raise TypeError(f"value is {record.value!r}")
     if not isinstance(record.frames, int) or not isinstance(record.notes, dict):
         raise TypeError(f"frames is {record.frames!r}, notes is {record.notes!r}")
+    if not isinstance(record.stages, dict):
+        raise TypeError(f"stages is {record.stages!r}")
     return record
 
 
-def _line(record: Record) -> str:
+def row_of(record: Record) -> dict[str, Any]:
+    """The fields of a line, its check aside."""
     row = asdict(record)
+    if not record.stages:
+        del row["stages"]
+    return row
+
+
+def _line(record: Record) -> str:
+    row = row_of(record)
     return json.dumps(row | {CHECK: checksum(row)}, allow_nan=False) + "\n"
 
 
@@ -140,18 +154,20 @@ _canonical = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", 
 _decoded = json.JSONDecoder(parse_constant=_no_number).decode
 
 
-_NO_NOTES: dict[str, int] = {}
-"""One for all records without notes; nobody changes a record's."""
+_NOTHING: dict[str, Any] = {}
+"""One for all records without notes or stages; nobody changes a record's."""
 
 
-def _record(row: Mapping[str, Any], texts: dict[str, str]) -> Record:
+def _record(row: Mapping[str, Any], texts: dict[str, str], *, stages: bool) -> Record:
     known: dict[str, Any] = {
         name: texts.setdefault(value, value) if type(value) is str else value
         for name, value in row.items()
         if name in _FIELDS
     }
     if known.get("notes") == {}:
-        known["notes"] = _NO_NOTES
+        known["notes"] = _NOTHING
+    if not stages:
+        known["stages"] = _NOTHING
     return Record(**known)
 
 
@@ -161,24 +177,28 @@ class RecordLog:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self) -> list[Record]:
+    def read(self, *, stages: bool = False) -> list[Record]:
         """The record that counts for each cell, in the order of first appearance.
+
+        Args:
+            stages: With their seconds by stage, which no table needs.
 
         Raises:
             RecordsError: A complete line is not a record.
         """
         state = state_of(self.path)
-        if state is not None and (known := _read_last.get((self.path, state))) is not None:
-            return list(known)
+        key = None if state is None else (self.path, state, stages)
+        if key is not None and key in _read_last:
+            return list(_read_last[key])
         cells: dict[tuple[str, str, str], Record] = {}
         texts: dict[str, str] = {}
         for number, line in enumerate(self._complete_lines(), start=1):
-            record = self._parse(number, line, texts)
+            record = self._parse(number, line, texts, stages=stages)
             cells[record.cell] = record
         found = list(cells.values())
         _read_last.clear()
-        if state is not None and at_rest(state):
-            _read_last[self.path, state] = tuple(found)
+        if key is not None and at_rest(key[1]):
+            _read_last[key] = tuple(found)
         return found
 
     def append(self, records: Iterable[Record]) -> None:
@@ -215,18 +235,18 @@ class RecordLog:
                 return
         os.truncate(self.path, self.path.read_bytes().rfind(b"\n") + 1)
 
-    def _parse(self, number: int, line: bytes, texts: dict[str, str]) -> Record:
+    def _parse(self, number: int, line: bytes, texts: dict[str, str], *, stages: bool) -> Record:
         """A line's record. ``texts``: every text once, because lines say the same over and over."""
         try:
             row = _decoded(line.decode(json.detect_encoding(line), "surrogatepass"))
             if row.get("schema") == SCHEMA:
                 check = row.get(CHECK, "")
                 if check not in ("", checksum(row)):
-                    _checked(_record(row, texts))  # a wrong kind of field says more
+                    _checked(_record(row, texts, stages=stages))  # a wrong kind of field says more
                     raise ValueError(  # noqa: TRY301 - one end for all that is wrong with a line
                         f"it does not agree with its own check {check!r}: bits have changed"
                     )
-                return _checked(_record(row, texts))
+                return _checked(_record(row, texts, stages=stages))
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise RecordsError(
                 f"{self.path}, line {number} is not a record ({error}). Every other line is "

@@ -251,6 +251,8 @@ def _run(setting: Setting, unit: _Unit) -> Done:
     start = time.perf_counter()
     with using(), shared_out() as stages:
         records = run_unit(setting, *unit)
+    shared = {s: round(stages[s], 4) for s in ("generate", "decode") if s in stages}
+    records = [replace(r, stages=shared | r.stages) for r in records]
     return Done(records, stages, time.perf_counter() - start)
 
 

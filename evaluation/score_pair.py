@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 from evaluation.reading import Reading, Sampling, VideoFile, brief, closure
 from evaluation.records import LARGEST, Status
-from evaluation.stages import spend
+from evaluation.stages import Stage, spend
 from evaluation.store import TrackStore
 from evaluation.video import VideoError, VideoInfo, frames_per_piece, probe
 from metrics import (
@@ -41,7 +41,12 @@ class Outcome:
     status: Status
     reason: str = ""
     measurement: Measurement | None = None
-    seconds: float = 0.0
+    stages: Mapping[Stage, float] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """In all."""
+        return sum(self.stages.values())
 
 
 def score_pair(
@@ -247,12 +252,14 @@ class _Scoring:
                 if extractor.id in side.failures:
                     self.reasons.setdefault(name, side.failures[extractor.id])
         measurement = None if name in self.reasons else self._measurement(metric)
-        seconds = self.seconds.get(name, 0.0) + sum(
-            side.seconds.get(extractor.id, 0.0) for side in self._distinct for extractor in used
-        )
+        extracting = sum(s.seconds.get(e.id, 0.0) for s in self._distinct for e in used)
+        stages: dict[Stage, float] = {
+            "extract": extracting,
+            "measure": self.seconds.get(name, 0.0),
+        }
         if measurement is None:
-            return Outcome(metric, "failed", self.reasons[name], None, seconds)
-        return Outcome(metric, "ok", "", measurement, seconds)
+            return Outcome(metric, "failed", self.reasons[name], None, stages)
+        return Outcome(metric, "ok", "", measurement, stages)
 
     def _measurement(self, metric: Metric) -> Measurement | None:
         if not metric.spec.needs_frames:

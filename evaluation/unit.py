@@ -179,6 +179,7 @@ def _record(blank: Record, outcome: Outcome) -> Record:
         frames=measured.frames if measured else 0,
         notes=dict(measured.notes) if measured else {},
         seconds=round(outcome.seconds, 4),
+        stages={stage: round(spent, 4) for stage, spent in outcome.stages.items()},
     )
 
 

@@ -25,7 +25,7 @@ from evaluation.floors import CERTIFICATE
 from evaluation.generate import file_sha256, video_of
 from evaluation.manifest import MANIFEST, read_manifest
 from evaluation.reading import Sampling
-from evaluation.records import Record
+from evaluation.records import Record, row_of
 from evaluation.results import RESULTS, Results, build, write_results
 from evaluation.run import RECORDS
 from evaluation.store import TrackStore, safe_name
@@ -90,7 +90,7 @@ def pack(run: Path, out: Path, *, media: bool = False, told: Told = lambda *_: N
 
 def line_of(record: Record) -> bytes:
     """A record's line."""
-    return (json.dumps(dataclasses.asdict(record), allow_nan=False) + "\n").encode()
+    return (json.dumps(row_of(record), allow_nan=False) + "\n").encode()
 
 
 def _json(content: object) -> bytes:

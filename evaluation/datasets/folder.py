@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.dataset import DatasetError, DatasetSpec, with_other_audio
-from evaluation.elsewhere.fetched import absent
 from evaluation.sample import Sample
-from evaluation.sound_memory import remembered_sound
-from evaluation.video import has_audio
-
-_HEADERS = 16  # read at a time
+from evaluation.sound_memory import heard_in
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 
@@ -83,14 +78,6 @@ def files_below(folder: Path) -> Iterator[Path]:
                     ahead.append(here / entry.name)
 
 
-def look_ahead(paths: Iterable[Path]) -> None:
-    """Read headers that lie elsewhere side by side; what they say of sound is remembered."""
-    away = [path for path in paths if absent(path) is not None]
-    if away:
-        with ThreadPoolExecutor(_HEADERS) as pool:
-            list(pool.map(has_audio, away))
-
-
 def speaker_of(sample_id: str, pattern: re.Pattern[str] | None = None) -> str:
     """Whose clip it is, from its id.
 
@@ -135,18 +122,17 @@ class FolderDataset:
         if data is None:
             raise DatasetError("the folder dataset needs a folder: --data DIR")
         videos = videos_in(data)
-        look_ahead(videos.values())
-        with remembered_sound(data) as has_sound:
-            samples = [
-                Sample(
-                    id=name,
-                    speaker=speaker_of(name, self.speaker),
-                    video=path,
-                    audio=path if has_sound(path) else None,
-                    reference=path,
-                )
-                for name, path in videos.items()
-            ]
+        heard = heard_in(data, videos.values())
+        samples = [
+            Sample(
+                id=name,
+                speaker=speaker_of(name, self.speaker),
+                video=path,
+                audio=path if heard[path] else None,
+                reference=path,
+            )
+            for name, path in videos.items()
+        ]
         return with_other_audio(samples)
 
 

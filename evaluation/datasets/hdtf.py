@@ -10,16 +10,16 @@ import csv
 import io
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from evaluation.dataset import DatasetError, DatasetSpec, with_other_audio
-from evaluation.datasets.folder import look_ahead, videos_in
+from evaluation.datasets.folder import videos_in
 from evaluation.limits import text_of
 from evaluation.sample import Sample
-from evaluation.sound_memory import remembered_sound
+from evaluation.sound_memory import heard_in
 
 _CLIP = re.compile(r"(RD|WDA|WRA)_(\w+)_\d{3}")
 _ALL = 421  # intervals with a crop in the authors' files
@@ -122,10 +122,8 @@ class Hdtf:
             missing = [clip for clip in wanted if clip not in there]
             if missing:
                 raise DatasetError(_what_is_missing(self.spec.name, data, wanted, missing))
-        look_ahead(there[clip] for clip in wanted)
-        with remembered_sound(data) as has_sound:
-            samples = [_sample(clip, there[clip], has_sound) for clip in wanted]
-        return with_other_audio(samples)
+        heard = heard_in(data, (there[clip] for clip in wanted))
+        return with_other_audio([_sample(clip, there[clip], heard) for clip in wanted])
 
 
 def _clips_in(data: Path) -> dict[str, Path]:
@@ -140,12 +138,12 @@ def _clips_in(data: Path) -> dict[str, Path]:
     return there
 
 
-def _sample(clip: str, path: Path, has_sound: Callable[[Path], bool]) -> Sample:
+def _sample(clip: str, path: Path, heard: Mapping[Path, bool]) -> Sample:
     return Sample(
         id=clip,
         speaker=speaker_of(clip),
         video=path,
-        audio=path if has_sound(path) else None,
+        audio=path if heard[path] else None,
         reference=path,
     )
 

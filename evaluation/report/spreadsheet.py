@@ -65,7 +65,7 @@ def pairs_csv(results: Results) -> Iterator[str]:
 
 def clips_csv(results: Results) -> Iterator[str]:
     """``clips.csv``: one row per record."""
-    names = [f.name for f in fields(Record)]
+    names = [f.name for f in fields(Record) if f.name != "stages"]
     rows = (
         {name: getattr(r, name) for name in names} | {"notes": _notes(r.notes)}
         for r in results.records

@@ -75,6 +75,13 @@ def test_the_log_tells_what_happened(talkbench, clips, tmp_path):
     whole = next(e for e in units if e["sample"] == "a_000" and e["generator"] == "shifted")
     assert set(whole["stages"]) == {"generate", "decode", "measure"}
     assert sum(whole["stages"].values()) <= whole["seconds"]
+    text = (tmp_path / "run" / "records.jsonl").read_text()
+    rows = [json.loads(line) for line in text.splitlines()]
+    row = next(r for r in rows if r["sample"] == "a_000" and r["generator"] == "shifted")
+    stages = row["stages"]
+    for stage in ("generate", "decode", "measure"):
+        assert stages[stage] == pytest.approx(whole["stages"][stage], abs=1e-3)
+    assert stages["measure"] + stages["extract"] == pytest.approx(row["seconds"], abs=1e-3)
     assert log.startswith((tmp_path / "run" / "events.jsonl").read_text())
     done = talkbench("status", "run")
     assert "6 of 6 units done, 2 of them with failures, 0 left" in done.stdout

@@ -190,3 +190,16 @@ def test_a_file_is_read_once_while_nobody_touches_it(log, tmp_path, monkeypatch)
     assert log.read() == [record()]
     log.append([record(value=3.0)])
     assert log.read() == [record(value=3.0)]
+
+
+def test_stages_are_read_where_asked_for(log):
+    log.append([record(stages={"decode": 0.5, "measure": 0.25}), record(sample="b")])
+    with_stages = log.read(stages=True)
+    assert [r.stages for r in with_stages] == [{"decode": 0.5, "measure": 0.25}, {}]
+    assert [r.stages for r in log.read()] == [{}, {}]
+    assert "stages" not in json.loads(log.path.read_text().splitlines()[1])
+    row = json.loads(log.path.read_text().splitlines()[1])
+    del row["check"]
+    log.path.write_text(json.dumps(row | {"stages": [0.5]}) + "\n")
+    with pytest.raises(RecordsError, match="stages is"):
+        log.read(stages=True)

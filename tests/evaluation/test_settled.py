@@ -19,7 +19,7 @@ from evaluation.records import RecordLog
 from evaluation.registry import load_generator, load_metrics
 from evaluation.run import execute
 from evaluation.settled import SETTLED, forget
-from evaluation.sound_memory import remembered_sound
+from evaluation.sound_memory import heard_in
 from evaluation.suite import Suite
 from evaluation.video import has_audio
 from metrics import Measurement, MetricSpec, UnscorableError
@@ -397,8 +397,7 @@ def test_sound_is_asked_for_once(finished, fine_clock, monkeypatch, tmp_path):
 
     def ask(of=files):
         opened.clear()
-        with remembered_sound(data) as has_sound:
-            return [has_sound(path) for path in of]
+        return [*heard_in(data, of).values()]
 
     with monkeypatch.context() as coarse:
         coarse.setattr(file_state, "GRAIN_NS", 10**12)
