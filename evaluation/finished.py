@@ -12,6 +12,8 @@ from pathlib import Path
 from evaluation.dataset import DatasetError
 from evaluation.datasets.folder import VIDEO_SUFFIXES, files_below, videos_in
 from evaluation.datasets.lists import inside
+from evaluation.elsewhere.addresses import is_address, tell
+from evaluation.elsewhere.mirror import mirror
 from evaluation.generate import MissingOutputError
 from evaluation.generator import GeneratorSpec
 from evaluation.limits import text_of
@@ -35,7 +37,7 @@ class FinishedVideos:
     videos: dict[str, Path]
 
     @classmethod
-    def read(cls, name: str, where: Path) -> FinishedVideos:
+    def read(cls, name: str, where: Path | str) -> FinishedVideos:
         """List them.
 
         Args:
@@ -43,10 +45,12 @@ class FinishedVideos:
             where: A folder, whose files are named as the samples; a path with ``{id}`` in it, which
                 stands for the sample's id (``out/{id}_wav2lip.mp4``); or a CSV file with the
                 columns ``id`` and ``file``, paths from where it lies that stay below there.
+                Any of them may be an address.
 
         Raises:
             DatasetError: None of these, or without videos; or a list that leads elsewhere.
         """
+        where = _local(where)
         if ID in str(where):
             return cls(name, *_matching(where))
         if where.suffix.lower() == ".csv":
@@ -61,7 +65,7 @@ class FinishedVideos:
             version="1",
             kind="system",
             about="finished videos, scored as they are",
-            source=str(self.folder),
+            source=tell(self.folder),
         )
 
     def generate(self, sample: Sample, out: Path, seed: int) -> Path:
@@ -69,7 +73,7 @@ class FinishedVideos:
         del out, seed
         video = self.video_of(sample)
         if video is None:
-            raise MissingOutputError(f"{self.folder} has no video called {sample.id}")
+            raise MissingOutputError(f"{tell(self.folder)} has no video called {sample.id}")
         return video
 
     def video_of(self, sample: Sample) -> Path | None:
@@ -95,7 +99,17 @@ def read_finished(text: str) -> FinishedVideos:
     name, _, where = text.partition("=")
     if not name or not where:
         raise DatasetError(f"finished videos are named NAME=DIR, got {text!r}")
-    return FinishedVideos.read(name, Path(where))
+    return FinishedVideos.read(name, where if is_address(where) else Path(where))
+
+
+def _local(where: Path | str) -> Path:
+    """A path; of an address the folder that it begins with is listed, and nothing fetched."""
+    if not is_address(where):
+        return Path(where)
+    parts = str(where).rstrip("/").split("/")
+    last = len(parts) - (parts[-1].lower().endswith(".csv"))
+    first = next((i for i, part in enumerate(parts) if ID in part), last)
+    return mirror("/".join(parts[:first])).joinpath(*parts[first:])
 
 
 def _matching(where: Path) -> tuple[Path, dict[str, Path]]:

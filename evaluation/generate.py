@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.cost import Cost, cost_of, watched
+from evaluation.elsewhere.addresses import tell
+from evaluation.elsewhere.fetched import here, known_sha256, using
+from evaluation.elsewhere.mirror import find
+from evaluation.elsewhere.remote import UnreachableError
 from evaluation.file_state import State, state_of
-from evaluation.generator import GenerationError, Generator, lacking, made
+from evaluation.generator import GenerationError, Generator, HasVideos, lacking, made
 from evaluation.json_form import Form, misfit
 from evaluation.limits import parsed_json, text_of
 from evaluation.machine import MachineError, machine_error
@@ -64,6 +68,8 @@ def generate_once(generator: Generator, sample: Sample, videos: Path, seed: int)
         return _make(generator, sample, seed, out, note, key)
     except MachineError:
         raise
+    except UnreachableError as error:  # no fault of the generator, and not remembered
+        return Generated(None, "unavailable", str(error))
     except OSError as error:
         known = machine_error(error)
         if isinstance(known, MachineError):
@@ -92,6 +98,9 @@ def _make(
     generator: Generator, sample: Sample, seed: int, out: Path, note: Path, key: str
 ) -> Generated:
     out.unlink(missing_ok=True)  # an older one is no result, and may be another folder's by a link
+    if not isinstance(generator, HasVideos):
+        for file in (sample.video, sample.audio, sample.other_audio):
+            _ = file and here(file)  # a foreign program sees plain files
     try:
         with watched() as spent:
             answer = made(generator.generate(sample, out, seed))
@@ -113,7 +122,7 @@ def _make(
             spent.peak_mb = None if math.isnan(answer.peak_mb) else answer.peak_mb
         content |= spent.note(path)
     else:  # it was there already
-        content["path"] = str(path.absolute())  # a report may be written from elsewhere
+        content["path"] = tell(path.absolute())  # a report may be written from elsewhere
     if answer.notes:
         content["notes"] = dict(answer.notes)
     if content != _read_note(note):  # finished videos are asked for at every run
@@ -175,7 +184,7 @@ def video_of(root: Path, generator: str, sample: str) -> Path | None:
     if "reason" in note:
         return None
     if "path" in note:
-        path = Path(note["path"])
+        path = find(note["path"])
     return path if is_there(path) else None
 
 
@@ -212,7 +221,9 @@ def _remembered(note: Path, key: str, out: Path) -> Generated | None:
 
 
 def _key(generator: Generator, sample: Sample, seed: int) -> str:
-    files = (sample.video, sample.audio, sample.other_audio)
+    files = [sample.video, sample.audio, sample.other_audio]
+    if isinstance(generator, HasVideos):  # nothing is made of the others, which may lie elsewhere
+        files = [sample.video]
     parts = [
         generator.spec.name,
         generator.spec.version,
@@ -225,9 +236,20 @@ def _key(generator: Generator, sample: Sample, seed: int) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Lower-case hex; read again only when the file changed."""
-    state = state_of(path)
-    return sha256_of(path) if state is None else _sha256(path, state)
+    """Lower-case hex; read again only when the file changed.
+
+    A file from elsewhere that was read before in this version and is not here now is not fetched.
+
+    Raises:
+        OSError: It cannot be read.
+        UnreachableError: It lies elsewhere and cannot be had now.
+    """
+    known = known_sha256(path)
+    if known:
+        return known
+    with using():
+        state = state_of(here(path))
+        return sha256_of(path) if state is None else _sha256(path, state)
 
 
 @functools.lru_cache(maxsize=65536)

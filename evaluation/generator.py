@@ -96,7 +96,10 @@ class Generator(Protocol):
 
 @runtime_checkable
 class HasVideos(Protocol):
-    """A generator whose videos lie elsewhere and are never made may have this, too."""
+    """A generator whose videos lie elsewhere and are never made may have this, too.
+
+    What a sample is driven with is then not read, and not fetched where it lies at an address.
+    """
 
     def video_of(self, sample: Sample) -> Path | None:
         """Where the video of a sample is to lie; None where it has none. Nothing is opened."""

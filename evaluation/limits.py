@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.elsewhere.fetched import here, using
 from evaluation.plan import UnusableInputError
 
 
@@ -103,7 +104,7 @@ def text_of(path: Path, encoding: str = "utf-8") -> str:
         ValueError: Too long; or no text in this encoding (``UnicodeDecodeError``).
     """
     # Opened once and asked then: notes beside videos are read by the thousand.
-    with open(path, encoding=encoding, opener=_without_waiting) as file:
+    with using(), open(here(path), encoding=encoding, opener=_without_waiting) as file:
         known = os.fstat(file.fileno())
         if not stat.S_ISREG(known.st_mode):
             raise OSError(f"{path} is no plain file")

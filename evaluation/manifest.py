@@ -10,6 +10,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from evaluation.elsewhere.addresses import tell
 from evaluation.environment import command_line, describe
 from evaluation.json_form import Form, misfit
 from evaluation.limits import parsed_json, text_of
@@ -114,7 +115,7 @@ def write_manifest(plan: Plan, path: Path) -> None:
     samples = {
         s.id: {
             "speaker": s.speaker,
-            "reference": str(s.reference.absolute()) if s.reference else None,
+            "reference": tell(s.reference.absolute()) if s.reference else None,
             "audio": s.audio is not None,
         }
         for s in plan.samples

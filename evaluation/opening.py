@@ -7,6 +7,7 @@ and only as files.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from av.container import InputContainer
 from av.error import ArgumentError, FFmpegError
 from av.video.stream import VideoStream
 
+from evaluation.elsewhere.fetched import absent, here, using
+from evaluation.elsewhere.remote import Peeked, UnreachableError
 from evaluation.limits import PIXELS
 
 CONTAINERS = (
@@ -30,29 +33,47 @@ class VideoError(ValueError):
     """A file cannot be read as a video; the text names the file and what is wrong."""
 
 
-def open_container(path: Path, *, look: int | None = None) -> InputContainer:
+def open_container(path: Path, *, look: int | None = None, header: bool = False) -> InputContainer:
     """The file, opened.
 
     Args:
         path: The file.
         look: Bytes that are looked at beyond the header, FFmpeg's own choice if not given: 32 are
             enough where the header says which streams there are, and cost a sixth.
+        header: Only the header is wanted: a file elsewhere is then read where it lies, as far as
+            FFmpeg asks, and not fetched.
 
     Raises:
         VideoError: Absent, empty, no plain file or no container.
+        UnreachableError: It lies elsewhere and cannot be had now.
     """
+    remote = absent(path) if header else None
+    if remote is not None and not remote.size:
+        return _opened(path, None, b"", look)  # it is empty, which needs no fetching
+    if remote is not None:
+        with suppress(UnreachableError):  # also of a server without ranges, or said again below
+            peeked = remote.peek()
+            begin = peeked.read(12)
+            peeked.seek(0)
+            return _opened(path, peeked, begin, look)
+    with using():
+        here(path)
+        return _opened(path, None, b"", look)
+
+
+def _opened(path: Path, peeked: Peeked | None, begin: bytes, look: int | None) -> InputContainer:
     try:
         if path.exists() and not path.is_file():
             raise VideoError(f"{path}: is no plain file")
         if path.stat().st_size == 0:
             raise VideoError(f"{path}: the file is empty")
         return av.open(
-            str(path.absolute()),  # "concat:a.mp4" alone would be an address
+            peeked or str(path.absolute()),  # "concat:a.mp4" alone would be an address
             "r",
-            format=_picture(path),
+            format=_picture(path, begin),
             container_options={
                 "format_whitelist": ",".join(CONTAINERS),
-                "protocol_whitelist": "file",
+                "protocol_whitelist": "none" if peeked else "file",
                 **({} if look is None else {"probesize": str(look)}),
             },
         )
@@ -72,13 +93,14 @@ def open_container(path: Path, *, look: int | None = None) -> InputContainer:
 _PICTURES = {b"\x89PNG": "png_pipe", b"BM": "bmp_pipe", b"RIFF": "webp_pipe"}
 
 
-def _picture(path: Path) -> str | None:
+def _picture(path: Path, begin: bytes) -> str | None:
     """The container of what FFmpeg would take for one of a sequence, whose other files it seeks.
 
     It does so with every JPEG, and with other pictures where ``%d`` stands in the path.
     """
-    with path.open("rb") as file:
-        begin = file.read(12)
+    if not begin:
+        with path.open("rb") as file:
+            begin = file.read(12)
     if begin.startswith(b"\xff\xd8\xff"):
         return "jpeg_pipe"
     if "%" not in str(path.absolute()) or (begin[:4] == b"RIFF" and begin[8:] != b"WEBP"):

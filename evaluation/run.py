@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from evaluation.elsewhere.fetched import using
+from evaluation.elsewhere.shared_tracks import unusable
 from evaluation.engines.base import Engine
 from evaluation.engines.local import Local
 from evaluation.engines.shards import SHARD, Shard
@@ -59,6 +61,7 @@ def execute(
     engine: Engine | None = None,
     shard: Shard | None = None,
     retry_failed: bool = False,
+    tracks: str = "",
     told: Told = lambda *_: None,
     log: Sequence[Sink] = (),
 ) -> list[Record]:
@@ -71,6 +74,7 @@ def execute(
         engine: Who does it.
         shard: The part of it that this folder is for; None for all.
         retry_failed: Compute failed records again.
+        tracks: Folder or address of tracks that runs share; empty for none.
         told: Hears of progress.
         log: Where events go beside ``RUN/events.jsonl``.
 
@@ -98,6 +102,7 @@ def execute(
         write_manifest(plan, root / MANIFEST)
         parted = (shard or Shard(1, 1)).units(plan.generators, plan.samples)
         units = [(g, s, known.get((g.spec.name, s.id), {})) for g, s in parted]
+        away = unusable(tracks) if tracks else ""
         setting = Setting(
             root=root.absolute(),
             suite=plan.suite.id,
@@ -105,6 +110,7 @@ def execute(
             every=plan.every,
             seed=plan.seed,
             retry_failed=retry_failed,
+            tracks="" if away else tracks,
         )
         settled = Settled(setting)
         with _listening(root / EVENTS, log) as events:
@@ -119,6 +125,8 @@ def execute(
                     pid=os.getpid(),
                     host=platform.node(),
                 )
+                if away:
+                    events.tell("shared tracks not used", reason=away)
                 return work.recorded(records, told)
 
 
@@ -246,7 +254,7 @@ def _open_folder(root: Path) -> None:
 
 def _run(setting: Setting, unit: _Unit) -> Done:
     start = time.perf_counter()
-    with shared_out() as stages:
+    with using(), shared_out() as stages:
         records = run_unit(setting, *unit)
     shared = {s: round(stages[s], 4) for s in ("generate", "decode") if s in stages}
     records = [replace(r, stages=shared | r.stages) for r in records]
@@ -254,4 +262,5 @@ def _run(setting: Setting, unit: _Unit) -> Done:
 
 
 def _lose(setting: Setting, unit: _Unit, reason: str) -> Done:
-    return Done(lose_unit(setting, *unit, reason))
+    with using():
+        return Done(lose_unit(setting, *unit, reason))

@@ -6,16 +6,19 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
 
+from evaluation.elsewhere.fetched import absent
 from evaluation.file_state import at_rest, state_of
 from evaluation.limits import parsed_json, text_of
 from evaluation.store import write_json
 from evaluation.video import has_audio
 from metrics.assets import cache_root
 
+_HEADERS = 16  # read at a time
 _FORM = f"1, PyAV {av.__version__}"
 """What was found by another reader is looked at anew."""
 
@@ -33,7 +36,8 @@ def heard_in(folder: Path, files: Iterable[Path]) -> dict[Path, bool]:
     name = hashlib.sha256(os.fsencode(root)).hexdigest()[:24]
     memory = cache_root() / "sound" / f"{name}.json"
     known, new = _read(memory), dict[str, list[int]]()
-    heard = {}
+    heard, files = {}, list(files)
+    _look_ahead(files)
     for file in files:
         state = state_of(file)
         key = os.path.abspath(file)  # noqa: PTH100 - as above
@@ -48,6 +52,14 @@ def heard_in(folder: Path, files: Iterable[Path]) -> dict[Path, bool]:
         with contextlib.suppress(OSError):
             write_json(memory, {"form": _FORM, "folder": root, "files": known | new})
     return heard
+
+
+def _look_ahead(files: Iterable[Path]) -> None:
+    """Read headers that lie elsewhere side by side; what they say is remembered by version."""
+    away = [file for file in files if absent(file) is not None]
+    if away:
+        with ThreadPoolExecutor(_HEADERS) as pool:
+            list(pool.map(has_audio, away))
 
 
 def _read(path: Path) -> dict[str, list[int]]:

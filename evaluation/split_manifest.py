@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.dataset import DatasetError
+from evaluation.elsewhere.addresses import tell
 from evaluation.fingerprints import RATE, Pictures, Sounds, audible, picture_bits, sound_bits
 from evaluation.generate import file_sha256
 from evaluation.limits import parsed_json, text_of
@@ -260,6 +261,17 @@ def split_of(folder: Path) -> dict[str, str]:
     """
     path = folder / NAME
     return {SPLIT: read_split(path).hash} if path.is_file() else {}
+
+
+def settings_of(name: str, folder: Path) -> dict[str, str]:
+    """How a run tells of the folder that it is on: its whole path or its address, and its manifest.
+
+    Raises:
+        DatasetError: Its manifest cannot be read.
+    """
+    return {
+        name: str(folder.resolve()) if tell(folder) == str(folder) else tell(folder)
+    } | split_of(folder)
 
 
 def _canonical(row: Mapping[str, Any]) -> str:

@@ -19,10 +19,12 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.elsewhere.shared_tracks import SharedTracks
 from metrics import Track
 from metrics.assets.archives import Modest
 
 _FRAMES = "__frames__"
+_MOST_SHARED = 1 << 30  # bytes of a track elsewhere: hours of video, every frame of it
 _PIECE = 1 << 20  # bytes: NumPy asks for less at a time, and lists of members are shorter
 _DAMAGED = (
     *(OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, MemoryError),
@@ -97,10 +99,13 @@ class TrackStore:
 
     Args:
         root: Folder of the run.
+        shared: Folder or address of tracks that runs share; empty for none. What is not in the run
+            is looked for there, and what is made is written there, too.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, shared: str = "") -> None:
         self.root = root / "tracks"
+        self._shared = SharedTracks(shared, _MOST_SHARED) if shared else None
 
     def path_of(self, sha256: str, extractor: str, sampling: str) -> Path:
         """Where that track lies, if it is kept."""
@@ -110,6 +115,8 @@ class TrackStore:
         """None where it was not computed yet, or its file is damaged (it is computed again)."""
         path = self.path_of(sha256, extractor, sampling)
         arrays = _load_npz(path)
+        if arrays is None and self._shared is not None:
+            arrays = self._brought(self._shared, path)
         frames = None if arrays is None else arrays.pop(_FRAMES, None)
         if arrays is None or frames is None or frames.shape or frames.dtype.kind not in "iu":
             return None
@@ -120,6 +127,19 @@ class TrackStore:
         arrays = {**kept.track, _FRAMES: np.asarray(kept.frames)}
         path = self.path_of(sha256, extractor, sampling)
         write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+        if self._shared is not None:
+            self._shared.keep(self._name(path), path)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _brought(self, shared: SharedTracks, path: Path) -> dict[str, NDArray[Any]] | None:
+        """A shared track, read as a file of the run would be, which it is then."""
+        content = shared.bring(self._name(path))
+        if content is None:
+            return None
+        write_atomically(path, lambda file: file.write(content))
+        return _load_npz(path)
 
 
 class ValueStore:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evaluation.elsewhere.addresses import tell
+from evaluation.elsewhere.remote import UnreachableError
 from evaluation.generate import file_sha256, forget_failure, generate_once, give_up
 from evaluation.generator import Generator
 from evaluation.machine import machine_error
@@ -29,6 +32,7 @@ class Setting:
         every: Frames 0, N, 2N, ... are scored.
         seed: For generators.
         retry_failed: Compute failed records again.
+        tracks: Folder or address of tracks that runs share; empty for none.
     """
 
     root: Path
@@ -37,6 +41,7 @@ class Setting:
     every: int
     seed: int
     retry_failed: bool = False
+    tracks: str = ""
 
 
 def run_unit(
@@ -72,6 +77,7 @@ def run_unit(
     if made.video is not None:
         blank = replace(blank, generated_sha256=made.video.sha256)
     reference, unreadable = None, ""
+    spoilt_as: Status = "failed"
     held_against = sample.reference or sample.likeness
     if held_against is not None:
         try:
@@ -79,6 +85,8 @@ def run_unit(
             blank = replace(blank, reference_sha256=reference.sha256)
         except OSError as error:
             unreadable = f"reference {held_against}: {error.strerror or error}"
+        except UnreachableError as error:
+            unreadable, spoilt_as = f"reference {error}", "unavailable"
 
     wanted = [m for m in setting.metrics if not _settled(setting, m, blank, known)]
     beside = {m.spec.name: why for m in wanted if (why := _why_not(m, sample))}
@@ -90,13 +98,16 @@ def run_unit(
     wanted = [m for m in wanted if m.spec.name not in beside]
     if unreadable:
         spoilt = [m for m in wanted if m.spec.needs_reference]
-        records += [_without_value(blank, m, "failed", unreadable) for m in spoilt]
+        records += [_without_value(blank, m, spoilt_as, unreadable) for m in spoilt]
         wanted = [m for m in wanted if not m.spec.needs_reference]
     if made.video is None:
         return records + [_without_value(blank, m, made.status, made.reason) for m in wanted]
     with rest_of("decode"):
-        store = TrackStore(setting.root)
-        outcomes = score_pair(made.video, reference, wanted, setting.every, store)
+        store = TrackStore(setting.root, setting.tracks)
+        try:
+            outcomes = score_pair(made.video, reference, wanted, setting.every, store)
+        except UnreachableError as error:
+            return records + [_without_value(blank, m, "unavailable", str(error)) for m in wanted]
     values = ValueStore(setting.root)
     for outcome in outcomes:
         _keep_values(values, blank, outcome)
@@ -108,7 +119,8 @@ def lose_unit(
 ) -> list[Record]:
     """Records of a unit that took its process with it; remembered until failures are retried."""
     videos = setting.root / "videos"
-    give_up(generator, sample, videos, setting.seed, reason)
+    with suppress(UnreachableError):
+        give_up(generator, sample, videos, setting.seed, reason)
     return run_unit(replace(setting, retry_failed=False), generator, sample, known)
 
 
@@ -154,7 +166,7 @@ def _of_metric(blank: Record, metric: Metric) -> Record:
 
 
 def _without_value(blank: Record, metric: Metric, status: Status, reason: str) -> Record:
-    return replace(_of_metric(blank, metric), status=status, reason=reason)
+    return replace(_of_metric(blank, metric), status=status, reason=tell(reason))
 
 
 def _record(blank: Record, outcome: Outcome) -> Record:
@@ -162,7 +174,7 @@ def _record(blank: Record, outcome: Outcome) -> Record:
     return replace(
         _of_metric(blank, outcome.metric),
         status=outcome.status,
-        reason=outcome.reason,
+        reason=tell(outcome.reason),
         value=measured.value if measured else None,
         frames=measured.frames if measured else 0,
         notes=dict(measured.notes) if measured else {},

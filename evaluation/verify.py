@@ -18,6 +18,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from evaluation.elsewhere.mirror import find
 from evaluation.generate import file_sha256, is_there, video_of
 from evaluation.limits import parsed_json, text_of
 from evaluation.plan import UnusableInputError
@@ -313,5 +314,5 @@ def _files(
         yield record.generator, path, record.generated_sha256
     if record.reference_sha256:
         named = samples[record.sample].get("reference")
-        path = Path(named) if named and is_there(Path(named)) else None
+        path = there if named and is_there(there := find(named)) else None
         yield "the reference", path, record.reference_sha256

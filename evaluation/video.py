@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 
 from evaluation import limits
 from evaluation.audio import Audio, read_audio
+from evaluation.elsewhere.fetched import remembered
 from evaluation.opening import (
     VideoError,
     decoded_pixels,
@@ -129,13 +130,18 @@ def probe(path: Path) -> VideoInfo:
 
 
 def has_audio(path: Path) -> bool:
-    """Whether the file opens and has an audio stream."""
+    """Whether the file opens and has an audio stream; one that lies elsewhere is not fetched."""
+    heard: bool = remembered(path, "audio", lambda: _hears(path))
+    return heard
+
+
+def _hears(path: Path) -> bool:
     if path.suffix.lower() in (".m4v", ".mov", ".mp4"):  # its header says, without a look further
-        with suppress(VideoError), open_container(path, look=32) as container:
+        with suppress(VideoError), open_container(path, look=32, header=True) as container:
             if "mp4" in container.format.name:
                 return bool(container.streams.audio)
     try:
-        with open_container(path) as container:
+        with open_container(path, header=True) as container:
             return bool(container.streams.audio)
     except VideoError:
         return False

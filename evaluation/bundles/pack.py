@@ -19,6 +19,7 @@ from evaluation.bundles.chain import (
     chained,
     sha256,
 )
+from evaluation.elsewhere.fetched import here, using
 from evaluation.events import Told
 from evaluation.floors import CERTIFICATE
 from evaluation.generate import file_sha256, video_of
@@ -43,6 +44,7 @@ class Packed:
     unseen: Sequence[str]
 
 
+@using()
 def pack(run: Path, out: Path, *, media: bool = False, told: Told = lambda *_: None) -> Packed:
     """Write a run's bundle; the same run gives the same bytes.
 
@@ -174,7 +176,7 @@ def _media(
                 raise BundleError(f"{run}: the video of {where} is gone, and --media wants it")
         elif members is not None:
             member = f"media/{safe_name(generator)}/{safe_name(sample)}.mp4"
-            members[member] = path
+            members[member] = here(path)
         size = path.stat().st_size if path is not None else 0
         found.append(
             Medium(generator=generator, sample=sample, sha256=wanted, bytes=size, member=member)

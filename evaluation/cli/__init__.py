@@ -15,6 +15,8 @@ import click
 
 from evaluation.arguments import ArgumentError
 from evaluation.dataset import DatasetError
+from evaluation.elsewhere.addresses import tell
+from evaluation.elsewhere.remote import UnreachableError
 from evaluation.engines.base import EngineError
 from evaluation.generator import GeneratorFileError
 from evaluation.machine import MachineError, machine_error
@@ -33,6 +35,7 @@ _USER_ERRORS = (
     GeneratorFileError,
     RecordsError,
     UnknownNameError,
+    UnreachableError,
     UnusableInputError,
 )
 
@@ -82,7 +85,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except _USER_ERRORS as error:
-            raise UnusableError(str(error)) from error
+            raise UnusableError(tell(error)) from error
         except EngineError as error:
             raise StoppedError(f"stopped: {error}. Everything recorded is safe") from error
         except KeyboardInterrupt:

@@ -243,6 +243,7 @@ def carry_out(
             engine=how.engine(),
             shard=how.shard,
             retry_failed=retry_failed,
+            tracks=how.tracks or "",
             told=told,
             log=(*logged(), said_aloud),
         )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
 
 from evaluation.cli.log import log_json
+from evaluation.elsewhere.addresses import is_address
 from evaluation.engines.base import Asked, Engine
 from evaluation.engines.shards import Shard, parse
 from evaluation.registry import load
@@ -27,6 +29,7 @@ class How:
         address: Of a Ray cluster.
         gpus_per_worker: Share of a GPU.
         shard: The part to do.
+        tracks: Folder or address of tracks that runs share.
     """
 
     name: str = "local"
@@ -36,6 +39,7 @@ class How:
     address: str | None = None
     gpus_per_worker: float = 0.0
     shard: Shard | None = None
+    tracks: str | None = None
 
     def engine(self) -> Engine:
         """The engine of that name.
@@ -71,6 +75,10 @@ _OPTIONS = (
         help="Of Ray's GPUs: 0.5 puts two workers on one."),
     click.option("--shard", metavar="I/N|slurm",
         help="Do the I-th of N parts, each in a folder of its own; then talkbench merge."),
+    click.option("--tracks", envvar="TALKBENCH_TRACKS", metavar="DIR|ADDRESS",
+        help="Tracks (boxes, landmarks, features) that runs and machines share, beside the run's "
+        "own: a folder, or s3://bucket/tracks. Only for places that you trust; also "
+        "$TALKBENCH_TRACKS."),
     log_json,
 )  # fmt: skip
 
@@ -81,12 +89,17 @@ def how(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def with_how(**given: Any) -> Any:  # noqa: ANN401 - click's own signature
         shard = given.pop("shard")
+        if given["tracks"] and not is_address(given["tracks"]):
+            given["tracks"] = str(Path(given["tracks"]).absolute())
         asked = How(
             name=given.pop("engine"),
             shard=None if shard is None else parse(shard),
             **{
                 name: given.pop(name)
-                for name in (*("workers", "isolate", "clip_timeout", "address", "gpus_per_worker"),)
+                for name in (
+                    *("workers", "isolate", "clip_timeout", "address", "gpus_per_worker"),
+                    "tracks",
+                )
             },
         )
         return command(how=asked, **given)

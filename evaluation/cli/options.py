@@ -7,12 +7,19 @@ from typing import Any
 
 import click
 
+from evaluation.elsewhere.addresses import is_address
+
 
 class Folder(click.Path):
-    """A path that is not empty: an unset variable must not mean the current folder."""
+    """A path that is not empty: an unset variable must not mean the current folder.
 
-    def __init__(self) -> None:
+    Args:
+        elsewhere: An address (``s3://bucket/clips``) will do; it is given on as text.
+    """
+
+    def __init__(self, *, elsewhere: bool = False) -> None:
         super().__init__(path_type=Path)
+        self._elsewhere = elsewhere
 
     def convert(
         self,
@@ -23,6 +30,15 @@ class Folder(click.Path):
         """The path, if it is one."""
         if not str(value):
             self.fail("the path is empty", param, ctx)
+        if is_address(value):
+            if self._elsewhere:
+                return str(value)
+            self.fail(
+                f"{value} is an address, and this must be a path of this machine; --data, "
+                "--reference and NAME=WHERE of run and score take addresses",
+                param,
+                ctx,
+            )
         return super().convert(value, param, ctx)
 
 
@@ -50,7 +66,7 @@ output = click.option(
     required=True,
     type=Folder(),
     metavar="RUN",
-    help="Folder of the run. One that holds this run already is continued.",
+    help="Folder of the run, on this machine. One that holds this run already is continued.",
 )
 retry = click.option(
     "--retry-failed", is_flag=True, help="Compute records that failed before once more."

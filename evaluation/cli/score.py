@@ -12,10 +12,11 @@ from evaluation.cli.console import bring_what_is_needed, carry_out, errors
 from evaluation.cli.how import How
 from evaluation.cli.how import how as with_how
 from evaluation.datasets.folder import FolderDataset
+from evaluation.elsewhere.mirror import local
 from evaluation.finished import FinishedVideos, read_finished
 from evaluation.plan import Plan, UnusableInputError
 from evaluation.registry import load_metrics
-from evaluation.split_manifest import split_of
+from evaluation.split_manifest import settings_of
 from evaluation.suite import Suite
 
 SCORE = Suite(
@@ -30,7 +31,11 @@ SCORE = Suite(
 
 @click.command(short_help="Finished videos against references, paired by name.")
 @click.option(
-    "--reference", required=True, type=options.Folder(), help="Folder of reference videos."
+    "--reference",
+    required=True,
+    type=options.Folder(elsewhere=True),
+    metavar="DIR|ADDRESS",
+    help="Folder of reference videos, or an address: s3://bucket/clips (docs/SCALE.md).",
 )
 @click.option(
     "--generated",
@@ -38,7 +43,7 @@ SCORE = Suite(
     multiple=True,
     metavar="NAME=DIR",
     help="A system and the folder of its videos, a path with {id} in it (out/{id}_mine.mp4), or "
-    "a CSV file with the columns id and file; repeat for more systems.",
+    "a CSV file with the columns id and file; each may be an address; repeat for more systems.",
 )
 @options.metrics
 @click.option(
@@ -61,7 +66,7 @@ SCORE = Suite(
 @options.download
 @options.output
 def score(
-    reference: Path,
+    reference: Path | str,
     generated: tuple[str, ...],
     metric_names: tuple[str, ...],
     every: int,
@@ -84,12 +89,13 @@ def score(
           -m ssim -m lpips -m fid --every 5 -o runs/mine
     """
     metrics = load_metrics(metric_names or SCORE.metrics)
-    samples = FolderDataset(_pattern(speaker)).samples(reference)
+    truth = local(reference)
+    samples = FolderDataset(_pattern(speaker)).samples(truth)
     systems = [_system(text) for text in generated]
     names = [s.name for s in systems]
     if baseline is not None and baseline not in names:
         raise UnusableInputError(f"baseline {baseline!r} is none of {', '.join(names)}")
-    if root.resolve() in {f.resolve() for f in (reference, *(s.folder for s in systems))}:
+    if root.resolve() in {f.resolve() for f in (truth, *(s.folder for s in systems))}:
         raise UnusableInputError(f"{root} holds videos to be scored; choose another folder with -o")
     chosen = samples if limit is None else samples[:limit]
     for system in systems:
@@ -116,9 +122,7 @@ def score(
         samples=tuple(chosen),
         every=every,
         limit=limit if limit is not None and limit < len(samples) else None,
-        settings={"reference": str(reference.resolve())}
-        | ({"speaker": speaker} if speaker else {})
-        | split_of(reference),
+        settings=settings_of("reference", truth) | ({"speaker": speaker} if speaker else {}),
     )
     code = carry_out(plan, root, how=how, retry_failed=retry_failed, baseline=baseline)
     raise click.exceptions.Exit(code)

@@ -7,6 +7,7 @@ on is a dataset of its own, which is whole or an error.
 from __future__ import annotations
 
 import csv
+import io
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from evaluation.dataset import DatasetError, DatasetSpec, with_other_audio
 from evaluation.datasets.folder import videos_in
+from evaluation.limits import text_of
 from evaluation.sample import Sample
 from evaluation.sound_memory import heard_in
 
@@ -162,9 +164,8 @@ def _what_is_missing(name: str, data: Path, wanted: Sequence[str], missing: Sequ
 def _reasons(data: Path) -> dict[str, str]:
     """Why clips are not there, as the preparation's report says; nothing where there is none."""
     try:
-        with (data / _REPORT).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error):
+        rows = list(csv.DictReader(io.StringIO(text_of(data / _REPORT), newline="")))
+    except (OSError, ValueError, csv.Error):
         return {}
     return {r["clip"]: r["status"] for r in rows if r.get("clip") and r.get("status")}
 

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.elsewhere.fetched import here
+from evaluation.elsewhere.mirror import find
+from evaluation.elsewhere.remote import UnreachableError
 from evaluation.generate import file_sha256, is_there, video_of
 from evaluation.records import Record
 from evaluation.report.layout import Column, Layout
@@ -76,20 +79,18 @@ class ClipReader:
     def _sources(self, sample: str, records: Sequence[Record]) -> list[Source]:
         """The ground truth first, then every row; the reference's own row is the ground truth."""
         reference = self._samples[sample].get("reference")
-        known = Path(reference) if reference else None
+        known = find(reference) if reference else None
         sources = []
         truth = next((r.key for r in self._layout.rows if r.kind == "reference"), REFERENCE)
         if known is not None:
             hashes = {r.reference_sha256 for r in records}
-            why = _why_not_shown(known, hashes)
-            sources.append(Source(truth, None if why else known, why))
+            sources.append(_source(truth, known, hashes, "video not found"))
         for row in self._layout.rows:
             if known is not None and row.key == truth:
                 continue
             path = video_of(self._root, row.key, sample)
             hashes = {r.generated_sha256 for r in records if r.generator == row.key}
-            why = _why_not_shown(path, hashes) if path else _why_missing(records, row.key)
-            sources.append(Source(row.key, None if why else path, why))
+            sources.append(_source(row.key, path, hashes, _why_missing(records, row.key)))
         return sources
 
     def _declared(self, sources: Sequence[Source]) -> tuple[dict[str, int], float]:
@@ -170,6 +171,17 @@ class ClipReader:
         if not lines:
             return None
         return {"column": -1, "title": "Lip opening", "decimals": 3, "lines": lines, "unplaced": []}
+
+
+def _source(key: str, path: Path | None, scored: Set[str], missing: str) -> Source:
+    """A video; one that lies elsewhere is fetched, and where it cannot be, the tile says so."""
+    if path is None:
+        return Source(key, None, missing)
+    try:
+        why = _why_not_shown(path, scored)
+        return Source(key, None if why else here(path), why)
+    except UnreachableError as error:
+        return Source(key, None, str(error))
 
 
 def _line(row: int, curve: Curve) -> dict[str, Any]:

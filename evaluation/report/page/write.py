@@ -12,6 +12,7 @@ from typing import Any
 
 from av.error import FFmpegError
 
+from evaluation.elsewhere.fetched import using
 from evaluation.machine import MachineError, machine_error
 from evaluation.plan import UnusableInputError
 from evaluation.report.facts import Facts
@@ -126,7 +127,8 @@ def _sheets(results: Results, layout: Layout, kept: Kept, folder: Path) -> list[
 def _clip(reader: ClipReader, sample: str, proxies: Path | None) -> dict[str, Any]:
     """One clip; one that cannot be shown costs its player, and the page says why."""
     try:
-        return reader.read(sample, proxies)
+        with using():
+            return reader.read(sample, proxies)
     except MachineError:
         raise
     except (VideoError, FFmpegError, OSError, ValueError) as error:

@@ -1,0 +1,1 @@
+"""Media that lie elsewhere: addresses as local paths, fetched when they are read."""
