@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from evaluation.settled import SETTLED
+
 CLI = (sys.executable, "-m", "evaluation.cli")
 
 
@@ -235,7 +237,9 @@ def events(run: Path) -> list[dict[str, object]]:
 
 
 def _names(run: Path) -> set[str]:
-    return {p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
+    """Files of a run, but for the one that may be there or not: it saves time alone."""
+    files = {p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
+    return files - {SETTLED}
 
 
 def text_of(run: Path) -> bytes:

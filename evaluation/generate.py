@@ -160,7 +160,7 @@ _NOTE: Form = {
     **dict.fromkeys(("key?", "sha256?", "path?", "reason?", "device?"), str),
     **dict.fromkeys(("seconds?", "peak_mb?", "gpu_mb?"), _NUMBER),
     "frames?": int,
-    "notes?": {"*": str},
+    "notes?": {"*": (str, int)},
 }
 
 

@@ -145,9 +145,12 @@ class RayCluster:
             ray_connection.begin(ray, self.workers, self.gpus_per_worker)
         crew: _Crew[U] = _Crew(ray, self, pickle.dumps(work), units, tell)
         try:
-            while crew.busy():
-                for unit, answer, reason in crew.turn():
-                    yield unit, (lose(unit, reason) if answer is None else answer.result())
+            with ray_connection.interrupts_kept() as raise_again:
+                while crew.busy():
+                    ended = crew.turn()
+                    raise_again()
+                    for unit, answer, reason in ended:
+                        yield unit, (lose(unit, reason) if answer is None else answer.result())
             crew.leave()
         finally:
             crew.kill()

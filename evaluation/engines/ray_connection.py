@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from evaluation.engines.base import EngineError
@@ -150,6 +151,38 @@ def _sigterm_kept() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[Callable[[], None]]:
+    """Ray calls back from its own threads, and an interrupt that is raised there may be lost.
+
+    What is yielded raises it again, if there was one.
+    """
+    heard: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        then = before[signal.Signals(number)]
+        if callable(then):
+            then(number, frame)
+
+    def raise_again() -> None:
+        if heard:
+            raise KeyboardInterrupt
+
+    taken = [number for number, then in before.items() if callable(then)]
+    for number in taken:
+        signal.signal(number, hear)
+    try:
+        yield raise_again
+    finally:
+        for number in taken:
+            signal.signal(number, before[number])
 
 
 def _knock(address: str) -> None:

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -130,6 +131,21 @@ def test_who_stops_listening_stops_the_actors_and_their_workers(cluster, module,
     wait_until((tmp_path / "hangs").exists)
     doing.close()
     wait_until(lambda: gone(f["pid"] for f in heard.all("worker started")))
+
+
+def test_an_interrupt_that_was_swallowed_ends_it_as_well(cluster, module, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+
+    def tell(event, unit=None, **facts):
+        if event == "unit started":
+            with suppress(KeyboardInterrupt):  # as in a callback of Ray's
+                signal.raise_signal(signal.SIGINT)
+
+    work = module.Work(tmp_path)
+    doing = RayCluster(1).each(work, ["a", "b"], lambda unit, why: why, tell)
+    with pytest.raises(KeyboardInterrupt):
+        next(doing)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_workers_without_a_place_are_told_of(cluster, monkeypatch):
