@@ -6,13 +6,13 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from evaluation.limits import parsed_json
+from evaluation.limits import lines_of, parsed_json
 
 EVENTS = "events.jsonl"
 
@@ -113,17 +113,11 @@ def _last(file: IO[bytes]) -> bytes:
 
 def read_events(path: Path) -> list[dict[str, Any]]:
     """Events of a file, oldest first; lines that are none are passed over, they tell no number."""
-    try:
-        lines: Iterable[bytes] = path.read_bytes().split(b"\n")
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    found = []
-    for line in lines:
-        try:
-            row = parsed_json(line)
-            sound = isinstance(row["event"], str) and datetime.fromisoformat(row["at"]).tzinfo
-        except (ValueError, TypeError, KeyError):
-            continue
-        if sound:
-            found.append(row)
+    found: list[dict[str, Any]] = []
+    with suppress(FileNotFoundError, NotADirectoryError), path.open("rb") as file:
+        for line in lines_of(file):
+            with suppress(ValueError, TypeError, KeyError):
+                row = parsed_json(line)
+                if isinstance(row["event"], str) and datetime.fromisoformat(row["at"]).tzinfo:
+                    found.append(row)
     return found

@@ -11,9 +11,10 @@ import json
 import math
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from evaluation.elsewhere.fetched import here, using
 from evaluation.plan import UnusableInputError
@@ -112,6 +113,16 @@ def text_of(path: Path, encoding: str = "utf-8") -> str:
         if refused:
             raise ValueError(refused)
         return file.read()
+
+
+LONGEST_LINE = 1 << 24
+"""Bytes of one line of records or events; ours have hundreds."""
+
+
+def lines_of(file: IO[bytes]) -> Iterator[bytes]:
+    """Lines as they are, newlines and all, in pieces where one is longer than any of ours."""
+    while line := file.readline(LONGEST_LINE):
+        yield line
 
 
 def _without_waiting(path: str, flags: int) -> int:

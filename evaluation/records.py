@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from evaluation.file_state import State, at_rest, state_of
+from evaluation.limits import LONGEST_LINE, lines_of
 
 SCHEMA = 1
 CHECK = "check"
@@ -222,9 +223,14 @@ class RecordLog:
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
-            for line in file:
+            for number, line in enumerate(lines_of(file), start=1):
                 if line.endswith(b"\n"):
                     yield line[:-1]
+                elif len(line) == LONGEST_LINE:
+                    raise RecordsError(
+                        f"{self.path}, line {number} is longer than {LONGEST_LINE:,} bytes, which "
+                        "no record is: the file is not ours, or damaged"
+                    )
 
     def _cut_torn_line(self) -> None:
         if not self.path.exists() or self.path.stat().st_size == 0:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation import file_state, records
+from evaluation import file_state, limits, records
+from evaluation.events import read_events
 from evaluation.records import Record, RecordLog, RecordsError
 
 
@@ -203,3 +204,17 @@ def test_stages_are_read_where_asked_for(log):
     log.path.write_text(json.dumps(row | {"stages": [0.5]}) + "\n")
     with pytest.raises(RecordsError, match="stages is"):
         log.read(stages=True)
+
+
+def test_a_line_without_an_end_is_refused(log, monkeypatch):
+    log.append([record()])
+    monkeypatch.setattr(limits, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(records, "LONGEST_LINE", 1000)
+    with log.path.open("ab") as file:
+        file.write(b" " * 2000 + b"\n")
+    with pytest.raises(RecordsError, match="line 2 is longer than 1,000 bytes"):
+        log.read()
+    events = log.path.with_name("events.jsonl")
+    told = b'{"at": "2026-01-01T00:00:00+00:00", "event": "run started"}\n'
+    events.write_bytes(told + b"[" * 3000 + b"\n" + told)
+    assert len(read_events(events)) == 2
