@@ -19,6 +19,7 @@ import platformdirs
 from baselines.form import Form
 from baselines.runner_file import ENVIRONMENTS, PLACES, RunnerFile
 from evaluation.generator import GeneratorFileError
+from evaluation.limits import text_of
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ def _of_user(name: str) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content = tomllib.loads(text_of(path))
+    except (OSError, ValueError) as error:
         raise GeneratorFileError(f"{path} cannot be read: {error}") from error
     form = Form({name: content.get(name, {})}).form(name)
     given = {place: form.text(place, "") for place in PLACES}

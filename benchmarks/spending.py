@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -53,6 +54,19 @@ def device() -> str:
     return os.environ.get("TALKBENCH_DEVICE") or "cpu"
 
 
+_LAUNCH = """
+import json, os, sys, time
+start = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, used = os.wait4(pid, 0)
+wall = time.perf_counter() - start
+with open(sys.argv[1], "w") as file:
+    json.dump([os.waitstatus_to_exitcode(status), wall, used.ru_utime + used.ru_stime,
+               used.ru_maxrss / 1024], file)
+"""
+"""Starts the process out of a small one: Linux counts the memory of who starts it as its own."""
+
+
 def spent(command: Sequence[str], allowed: Sequence[int] = (0, 1)) -> Spent:
     """Run a process to its end.
 
@@ -64,19 +78,16 @@ def spent(command: Sequence[str], allowed: Sequence[int] = (0, 1)) -> Spent:
         BenchmarkError: It ended otherwise.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryDirectory() as name:
-        told = Path(name) / "gpu"
-        start = time.perf_counter()
-        process = subprocess.Popen(_watched(command, told), stdout=output, stderr=output)
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode not in allowed:
+        told, used = Path(name) / "gpu", Path(name) / "used"
+        launched = [sys.executable, "-S", "-c", _LAUNCH, str(used), *_watched(command, told)]
+        subprocess.run(launched, stdout=output, stderr=output, check=True)
+        code, wall, cpu, peak = json.loads(used.read_text())
+        if code not in allowed:
             output.seek(0)
             said = output.read().decode(errors="replace")[-3000:]
-            words = " ".join(command)
-            raise BenchmarkError(f"{words}\nended with code {process.returncode}:\n{said}")
+            raise BenchmarkError(f"{' '.join(command)}\nended with code {code}:\n{said}")
         gpu = float(told.read_text()) if told.exists() else 0.0
-    return Spent(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, gpu)
+    return Spent(wall, cpu, peak, gpu)
 
 
 def _watched(command: Sequence[str], told: Path) -> list[str]:

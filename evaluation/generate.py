@@ -164,10 +164,14 @@ _NOTE: Form = {
 }
 
 
-def _read_note(note: Path) -> dict[str, Any]:
-    """What is kept beside a video; nothing where that is damaged or of another form."""
+def _read_note(note: Path, about: str = "") -> dict[str, Any]:
+    """What is kept beside a video; nothing where that is damaged or of another form.
+
+    ``about``: a word without which nothing is wanted; those of finished videos are many.
+    """
     try:
-        content = parsed_json(text_of(note))
+        text = text_of(note)
+        content = parsed_json(text) if about in text else {}
     except (OSError, ValueError):
         return {}
     if misfit(content, _NOTE):
@@ -202,7 +206,7 @@ def costs(root: Path, generators: Sequence[str], samples: Iterable[str]) -> dict
     found = {}
     for name in generators:
         places = (video_path(root / "videos", name, sample) for sample in wanted)
-        cost = cost_of([_read_note(p.with_suffix(".json")) for p in places])
+        cost = cost_of([_read_note(p.with_suffix(".json"), '"seconds"') for p in places])
         if cost is not None:
             found[name] = cost
     return found

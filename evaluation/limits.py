@@ -97,15 +97,23 @@ TEXT = Limit(
 ALL = (PIXELS, FRAMES, SAMPLES, SAMPLE_RATE, TEXT)
 
 
-def text_of(path: Path, encoding: str = "utf-8") -> str:
+def text_of(path: Path, encoding: str = "utf-8", errors: str = "strict") -> str:
     """A whole text file, if it is not too long.
+
+    Args:
+        path: The file; fetched, if it lies elsewhere.
+        encoding: Of its bytes.
+        errors: ``replace`` takes what is none of this encoding for U+FFFD.
 
     Raises:
         OSError: It cannot be read, or is no plain file (a pipe would never end).
         ValueError: Too long; or no text in this encoding (``UnicodeDecodeError``).
     """
     # Opened once and asked then: notes beside videos are read by the thousand.
-    with using(), open(here(path), encoding=encoding, opener=_without_waiting) as file:
+    with (
+        using(),
+        open(here(path), encoding=encoding, errors=errors, opener=_without_waiting) as file,
+    ):
         known = os.fstat(file.fileno())
         if not stat.S_ISREG(known.st_mode):
             raise OSError(f"{path} is no plain file")

@@ -7,6 +7,7 @@ by the machine (disk full), everything recorded is safe; 130 interrupted.
 from __future__ import annotations
 
 import difflib
+import gc
 import io
 import sys
 from typing import Any
@@ -82,6 +83,8 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        # Records are many and hold no circles: Python need not look for them so often.
+        gc.set_threshold(50_000, 20, 100)
         try:
             return super().invoke(ctx)
         except _USER_ERRORS as error:

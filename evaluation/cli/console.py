@@ -38,6 +38,7 @@ from evaluation.records import Record
 from metrics import assets
 
 if TYPE_CHECKING:
+    from evaluation.report import PageChoice
     from evaluation.run import Told
 
 
@@ -214,6 +215,7 @@ def carry_out(
     workers: int = 1,
     retry_failed: bool,
     baseline: str | None,
+    page: PageChoice | None = None,
     after: Callable[[], None] = lambda: None,
     expected: Container[tuple[str, str, str]] = (),
 ) -> int:
@@ -226,6 +228,7 @@ def carry_out(
         workers: Processes, where ``how`` is not given.
         retry_failed: Compute failed records again.
         baseline: Row that differences are taken to.
+        page: Which clips of the page get players; those listed, if not given.
         after: Called below the table.
         expected: (generator, sample, card) whose failures are no news.
 
@@ -255,7 +258,7 @@ def carry_out(
         after()
         return f"{len(added)} records computed, {len(records) - len(cells)} were there already."
 
-    return finish(root, baseline, counted, expected)
+    return finish(root, baseline, counted, expected, page)
 
 
 def finish(
@@ -263,6 +266,7 @@ def finish(
     baseline: str | None,
     said: Callable[[Sequence[Record]], str],
     expected: Container[tuple[str, str, str]] = (),
+    page: PageChoice | None = None,
 ) -> int:
     """Write results and report of a run, print the table and what ``said`` makes of its records.
 
@@ -270,6 +274,7 @@ def finish(
         The exit code: 1 where records failed, else 0.
     """
     from evaluation.report import FORMATS, print_table, write_report
+    from evaluation.report.page.choice import LISTED_CLIPS
     from evaluation.results import build, write_results
     from evaluation.settled import forget
 
@@ -278,7 +283,7 @@ def finish(
         forget(root)  # the table says that going on makes them again
     write_results(root, results)
     with step("report") as told:
-        write_report(root, results, root / "report", FORMATS, told=told)
+        write_report(root, results, root / "report", FORMATS, page or LISTED_CLIPS, told)
     print_table(results, console)
     console.print(
         f"{said(results.records)} Report: {root / 'report' / 'index.html'}",

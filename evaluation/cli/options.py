@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from evaluation.elsewhere.addresses import is_address
+
+if TYPE_CHECKING:
+    from evaluation.report import PageChoice
 
 
 class Folder(click.Path):
@@ -79,3 +82,25 @@ baseline = click.option(
 download = click.option(
     "--download", is_flag=True, help="Fetch missing weights and sample media first."
 )
+clips = click.option(
+    "--clips",
+    default="listed",
+    show_default=True,
+    metavar="listed|all|none|N",
+    help="Clips of the page that get players: those that its lists show, all, none, or N of them. "
+    "Seconds each; what was made before is kept.",
+)
+
+
+def page_of(clips: str, *, self_contained: bool = False) -> PageChoice:
+    """What the page is to be.
+
+    Raises:
+        UsageError: No such choice of clips.
+    """
+    from evaluation.report.page.choice import PageChoice  # no other command needs reports at once
+
+    try:
+        return PageChoice(clips=clips, self_contained=self_contained)
+    except ValueError as error:
+        raise click.UsageError(f"--clips: {error}") from error

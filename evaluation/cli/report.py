@@ -10,8 +10,8 @@ from evaluation.cli import options
 from evaluation.cli.console import console, step
 from evaluation.cli.log import log_json
 from evaluation.plan import UnusableInputError
-from evaluation.report import FORMATS, PageChoice, print_table, write_report
-from evaluation.report.page.choice import LISTED, SELF_CONTAINED_MB
+from evaluation.report import FORMATS, print_table, write_report
+from evaluation.report.page.choice import SELF_CONTAINED_MB
 from evaluation.results import build, write_results
 
 
@@ -42,14 +42,7 @@ from evaluation.results import build, write_results
     is_flag=True,
     help="Rank known damages of the ground truth among the systems, too.",
 )
-@click.option(
-    "--clips",
-    default=LISTED,
-    show_default=True,
-    metavar="listed|all|none|N",
-    help="Clips of the page that get players: those that its lists show, all, none, or N of them. "
-    "Seconds each; what was made before is kept.",
-)
+@options.clips
 @click.option(
     "--self-contained",
     is_flag=True,
@@ -91,10 +84,7 @@ def report(
         raise click.UsageError(
             f"--format takes {','.join(FORMATS)}; {', '.join(unknown) or 'nothing'} was given"
         )
-    try:
-        page = PageChoice(clips=clips, self_contained=self_contained)
-    except ValueError as error:
-        raise click.UsageError(f"--clips: {error}") from error
+    page = options.page_of(clips, self_contained=self_contained)
     results = build(root, baseline, certificate, rank_anchors=rank_anchors)
     if not results.records:
         raise UnusableInputError(f"{root} has no records yet")

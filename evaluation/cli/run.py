@@ -41,6 +41,7 @@ from evaluation.split_manifest import settings_of
 @click.option("--seed", type=int, default=0, show_default=True, help="For generators.")
 @options.retry
 @options.baseline
+@options.clips
 @options.download
 @options.output
 def run(
@@ -53,6 +54,7 @@ def run(
     seed: int,
     retry_failed: bool,
     baseline: str | None,
+    clips: str,
     download: bool,
     root: Path,
 ) -> None:
@@ -69,13 +71,14 @@ def run(
       talkbench run hdtf-51 --data s3://lab/hdtf -g mine=s3://lab/mine -o runs/hdtf
     docs/SCALE.md: GPUs, several machines, Slurm. talkbench status RUN: how far it is.
     """
+    page = options.page_of(clips)
     plan = plan_of(suite_name, generator_names, metric_names, data, limit, seed, download=download)
     names = [g.spec.name for g in plan.generators]
     if baseline is not None and baseline not in names:
         raise UnusableInputError(f"baseline {baseline!r} is not run; -g {' -g '.join(names)}")
     if isinstance(data, Path) and root.resolve() == data.resolve():
         raise UnusableInputError(f"{root} holds the data; choose another folder with -o")
-    code = carry_out(plan, root, how=how, retry_failed=retry_failed, baseline=baseline)
+    code = carry_out(plan, root, how=how, retry_failed=retry_failed, baseline=baseline, page=page)
     raise click.exceptions.Exit(code)
 
 

@@ -63,6 +63,7 @@ SCORE = Suite(
 @with_how
 @options.retry
 @options.baseline
+@options.clips
 @options.download
 @options.output
 def score(
@@ -75,6 +76,7 @@ def score(
     how: How,
     retry_failed: bool,
     baseline: str | None,
+    clips: str,
     download: bool,
     root: Path,
 ) -> None:
@@ -88,6 +90,7 @@ def score(
       talkbench score --reference gt --generated wav2lip=out/w2l --generated mine=out/mine \\
           -m ssim -m lpips -m fid --every 5 -o runs/mine
     """
+    page = options.page_of(clips)
     metrics = load_metrics(metric_names or SCORE.metrics)
     truth = local(reference)
     samples = FolderDataset(_pattern(speaker)).samples(truth)
@@ -124,7 +127,7 @@ def score(
         limit=limit if limit is not None and limit < len(samples) else None,
         settings=settings_of("reference", truth) | ({"speaker": speaker} if speaker else {}),
     )
-    code = carry_out(plan, root, how=how, retry_failed=retry_failed, baseline=baseline)
+    code = carry_out(plan, root, how=how, retry_failed=retry_failed, baseline=baseline, page=page)
     raise click.exceptions.Exit(code)
 
 

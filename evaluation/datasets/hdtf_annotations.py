@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.dataset import DatasetError
+from evaluation.limits import text_of
 
 SUBSETS = ("RD", "WDA", "WRA")
 KINDS = ("video_url", "annotion_time", "crop_wh", "resolution")
@@ -244,7 +245,10 @@ class _Subset:
     def _rows(self, kind: str, ending: str = _ENDING) -> dict[str, _Row]:
         """Name without its ending -> the rest of its line."""
         path = self.folder / f"{self.subset}_{kind}.txt"
-        text = path.read_bytes().decode(errors="replace")
+        try:
+            text = text_of(path, errors="replace")
+        except ValueError as error:
+            raise DatasetError(f"{path}: {error}") from error
         if text.startswith("\ufeff"):
             self._odd(kind, 1, "begins with a byte order mark, which is no part of the name")
         rows: dict[str, _Row] = {}

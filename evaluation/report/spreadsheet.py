@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
+from operator import attrgetter
 from typing import Any
 
 from evaluation.cost import Cost
@@ -14,6 +15,7 @@ from evaluation.records import Record
 from evaluation.results import Estimate, Results
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_SUSPECT = {*_FORMULA, " "}
 RANK_FIELDS = (
     *("rank_highest", "rank_lowest", "tie_groups", "unranked_because"),
     *("trained_on_this", "optimises_this"),
@@ -66,11 +68,9 @@ def pairs_csv(results: Results) -> Iterator[str]:
 def clips_csv(results: Results) -> Iterator[str]:
     """``clips.csv``: one row per record."""
     names = [f.name for f in fields(Record) if f.name != "stages"]
-    rows = (
-        {name: getattr(r, name) for name in names} | {"notes": _notes(r.notes)}
-        for r in results.records
-    )
-    return _csv(names, rows)
+    values, notes = attrgetter(*names), names.index("notes")
+    rows = (list(values(r)) for r in results.records)
+    return _lines(names, ([*row[:notes], _notes(row[notes]), *row[notes + 1 :]] for row in rows))
 
 
 def costs_csv(results: Results) -> Iterator[str]:
@@ -87,12 +87,18 @@ def costs_csv(results: Results) -> Iterator[str]:
 
 
 def _csv(names: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Line by line: of a large run, the file is larger than all else in memory."""
     columns = list(names)
+    return _lines(columns, ([row[name] for name in columns] for row in rows))
+
+
+def _lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """Line by line: of a large run, the file is larger than all else in memory."""
     writer = csv.writer(_Line(), lineterminator="\n")
     yield writer.writerow(columns)  # gives what write gives
-    for row in rows:
-        yield writer.writerow([guarded(row[name]) for name in columns])
+    for row in rows:  # almost no text begins like a formula
+        yield writer.writerow(
+            [guarded(v) if type(v) is str and v[:1] in _SUSPECT else v for v in row]
+        )
 
 
 class _Line:

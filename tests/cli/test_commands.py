@@ -369,3 +369,14 @@ def test_offline_and_without_files_the_way_out_is_named(talkbench, tmp_path):
     assert done.returncode == 2
     assert "talkbench assets get clip-singer" in " ".join(done.stderr.split())
     assert not (tmp_path / "r").exists()
+
+
+def test_a_run_may_go_without_players(talkbench, pairs):
+    assert score(talkbench, "--clips", "none").returncode == 0
+    clips = pairs / "run" / "report" / "clips"
+    assert not list(clips.glob("*.mp4"))
+    refused = score(talkbench, "--clips", "some")
+    assert refused.returncode == 2
+    assert "none of listed, all, none" in refused.stderr
+    assert score(talkbench, "--clips", "1").returncode == 0
+    assert len(list(clips.glob("*.mp4"))) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 
 from evaluation.records import Record
 from evaluation.report.layout import Column, Layout, Row
@@ -36,11 +37,6 @@ class Apart:
     worst: Row
     best_value: float
     worst_value: float
-
-    @property
-    def gap(self) -> float:
-        """Between the two."""
-        return abs(self.best_value - self.worst_value)
 
 
 @dataclass(frozen=True)
@@ -85,15 +81,21 @@ def _look(
     for r in records:
         value = float(r.value or 0.0)
         scored.setdefault(index[r.sample], []).append((sign * value, value, rows[r.generator]))
-    flat = sorted((key, clip, value, r.key) for clip, c in scored.items() for key, value, r in c)
-    worst = tuple(Worst(clip, rows[row], value) for _, clip, value, row in flat[:WORST])
-    apart = []
+    flat = ((key, clip, value, r.key) for clip, c in scored.items() for key, value, r in c)
+    worst = tuple(Worst(clip, rows[row], value) for _, clip, value, row in nsmallest(WORST, flat))
+    apart: list[tuple[float, int]] = []
     for clip, cells in scored.items():
-        low, high = min(cells, key=lambda c: c[0]), max(cells, key=lambda c: c[0])
-        if high[0] > low[0]:
-            apart.append(Apart(clip, high[2], low[2], high[1], low[1]))
-    apart.sort(key=lambda a: (-a.gap, a.clip))
-    return Look(column, worst, tuple(apart[:WORST]))
+        keys = [key for key, _, _ in cells]
+        low, high = min(keys), max(keys)
+        if high > low:
+            apart.append((low - high, clip))
+    widest = nsmallest(WORST, apart)
+    return Look(column, worst, tuple(_apart(clip, scored[clip]) for _, clip in widest))
+
+
+def _apart(clip: int, cells: Sequence[tuple[float, float, Row]]) -> Apart:
+    low, high = min(cells, key=lambda c: c[0]), max(cells, key=lambda c: c[0])
+    return Apart(clip, high[2], low[2], high[1], low[1])
 
 
 def failed_clips(results: Results, layout: Layout) -> list[int]:
