@@ -379,4 +379,4 @@ def test_a_run_may_go_without_players(talkbench, pairs):
     assert refused.returncode == 2
     assert "none of listed, all, none" in refused.stderr
     assert score(talkbench, "--clips", "1").returncode == 0
-    assert len(list(clips.glob("*.mp4"))) == 1
+    assert len(list(clips.glob("*.json"))) == 1
