@@ -128,9 +128,14 @@ LONGEST_LINE = 1 << 24
 
 
 def lines_of(file: IO[bytes]) -> Iterator[bytes]:
-    """Lines as they are, newlines and all, in pieces where one is longer than any of ours."""
+    """Lines as they are, newlines and all, in pieces where one is longer than any of ours.
+
+    One that is still being written is the last: its other half is no line of its own.
+    """
     while line := file.readline(LONGEST_LINE):
         yield line
+        if not line.endswith(b"\n") and len(line) < LONGEST_LINE:
+            return
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -148,14 +148,15 @@ def _rate(events: Sequence[Mapping[str, Any]], now: datetime) -> float | None:
 
 
 def _at_work(events: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    open_: dict[tuple[str, str], None] = {}
+    """By worker: one may have begun its next unit before the last one is told to be finished."""
+    at: dict[str, tuple[str, str]] = {}
     for event in events:
         unit = (str(event.get("generator")), str(event.get("sample")))
         if event["event"] == "unit started":
-            open_[unit] = None
+            at[str(event.get("worker"))] = unit
         elif event["event"] in ("unit finished", "worker died"):
-            open_.pop(unit, None)
-    return tuple(f"{g} · {s}" for g, s in open_)
+            at = {worker: other for worker, other in at.items() if other != unit}
+    return tuple(f"{g} · {s}" for g, s in at.values())
 
 
 def _failures(events: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -162,9 +162,9 @@ class _Work:
                 except OSError as error:
                     raise machine_error(error) from error
                 added.extend(done.records)
+                self._tell_done(unit, done)
                 generator, sample, known = unit
                 self.settled.note(generator, sample, known | {r.metric: r for r in done.records})
-                self._tell_done(unit, done)
                 told(number, len(self.units), f"{unit[0].spec.name} · {unit[1].id}")
         if self.deaths:
             sweep(self.setting.root)  # half files of workers that were killed

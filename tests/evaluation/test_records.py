@@ -1,6 +1,7 @@
 """Records: append-only, healed after a crash, the last line for a cell counts."""
 
 import errno
+import io
 import json
 import os
 
@@ -204,6 +205,23 @@ def test_stages_are_read_where_asked_for(log):
     log.path.write_text(json.dumps(row | {"stages": [0.5]}) + "\n")
     with pytest.raises(RecordsError, match="stages is"):
         log.read(stages=True)
+
+
+class Written(io.BytesIO):
+    """A file whose last line is finished by its writer as soon as it was read."""
+
+    def readline(self, size=-1, /):
+        line = super().readline(size)
+        if not line.endswith(b"\n"):
+            at = self.tell()
+            self.seek(0, 2)
+            self.write(b"end\n")
+            self.seek(at)
+        return line
+
+
+def test_a_line_that_is_being_written_is_the_last(tmp_path):
+    assert list(limits.lines_of(Written(b"one\ntwo\nthree"))) == [b"one\n", b"two\n", b"three"]
 
 
 def test_a_line_without_an_end_is_refused(log, monkeypatch):
