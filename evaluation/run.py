@@ -22,7 +22,7 @@ from evaluation.elsewhere.shared_tracks import unusable
 from evaluation.engines.base import Engine
 from evaluation.engines.local import Local
 from evaluation.engines.shards import SHARD, Shard
-from evaluation.events import EVENTS, Events, Sink, appended
+from evaluation.events import EVENTS, Events, Sink, appended, told_to_the_end
 from evaluation.folder_lock import writing
 from evaluation.generator import Generator
 from evaluation.machine import machine_error
@@ -115,7 +115,7 @@ def execute(
         settled = Settled(setting)
         with _listening(root / EVENTS, log) as events:
             work = _Work(setting, units, engine or Local(workers), events, settled)
-            with _ended(events):
+            with told_to_the_end(events, "run ended"):
                 events.tell(
                     "run started",
                     suite=plan.suite.id,
@@ -200,23 +200,6 @@ def _listening(path: Path, log: Sequence[Sink]) -> Iterator[Events]:
             yield Events(kept, *log)
     except OSError as error:
         raise machine_error(error) from error
-
-
-@contextmanager
-def _ended(events: Events) -> Iterator[None]:
-    """Tell how the run ended, unless it is killed."""
-    how, reason = "stopped", ""
-    try:
-        yield
-        how = "done"
-    except KeyboardInterrupt:
-        how = "interrupted"
-        raise
-    except BaseException as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise
-    finally:
-        events.tell("run ended", how=how, reason=reason)
 
 
 def _named(unit: _Unit) -> dict[str, str]:
